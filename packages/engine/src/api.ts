@@ -1,0 +1,183 @@
+/** The public face of the engine: what a serving stack passes in and gets back. */
+import type { WeightFormat } from '@octavo/graph';
+import type { KvStats, MissReason } from '@octavo/kv';
+import type { FinishReason } from '@octavo/scheduler';
+
+export interface EngineOptions {
+  /** `worker` (default) keeps the caller's event loop free; `in-thread` is for scripts and tests. */
+  readonly mode?: 'worker' | 'in-thread';
+  /** Default `f32`. */
+  readonly weights?: WeightFormat;
+  /** Pages in the pool (the null page included). Default: enough for 16 sequences of the whole context, at most 1 GiB. */
+  readonly pages?: number;
+  /** Tokens a page. Default 16. */
+  readonly pageSize?: number;
+  /** Sequences in one step at most. Default 16. */
+  readonly maxSequences?: number;
+  /** Tokens computed in one step at most. Default 256. */
+  readonly tokenBudget?: number;
+  /** Sequences that may wait. Default 10,000. */
+  readonly maxWaiting?: number;
+  /** Longest prompt + completion. Default and maximum: the model's context. */
+  readonly contextTokens?: number;
+  /** False: no prompt reuses another's pages (the ablation). Default true. */
+  readonly sharing?: boolean;
+  /** False: no K/V at all, the whole sequence is computed again for every token (the baseline). Default true. */
+  readonly kvCache?: boolean;
+  /** `linear` is the naive index (the ablation). Default `radix`. */
+  readonly index?: 'radix' | 'linear';
+  /** Threads of the runtime. Default: chosen by measurement, see docs/performance.md. */
+  readonly threads?: number;
+  /** Where compiled graphs are kept. Default: OCTAVO_CACHE, else the platform's cache folder (resolved by the caller of the library or by the command line). */
+  readonly cacheFolder?: string;
+  readonly onProgress?: (progress: OpenProgress) => void;
+}
+
+export interface OpenProgress {
+  readonly status: 'read' | 'pack' | 'write' | 'load' | 'ready';
+  readonly loaded: number;
+  readonly total: number;
+}
+
+export interface SamplingOptions {
+  /** 0 (default): greedy. */
+  readonly temperature?: number;
+  /** 0 (default): off. */
+  readonly topK?: number;
+  /** 1 (default): off. */
+  readonly topP?: number;
+  /** 0 (default): off. */
+  readonly minP?: number;
+  /** 1 (default): off. Applies to prompt and completion. */
+  readonly repetitionPenalty?: number;
+  /** 0 (default): off. Apply to the completion, as the OpenAI API defines them. */
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  /** Same seed, same tokens, whatever else is in the batch. Default: drawn per request and reported in the result. */
+  readonly seed?: number;
+}
+
+export interface RequestOptions extends SamplingOptions {
+  /** Default: generation_config.json, else 256; clipped to what the context leaves. */
+  readonly maxTokens?: number;
+  readonly stop?: readonly string[];
+  readonly stopIds?: readonly number[];
+  /** Do not stop at the model's end ids. Default false. */
+  readonly ignoreEos?: boolean;
+  readonly salt?: string;
+  readonly priority?: number;
+  /** `bypass`: neither use nor store. Default `share`. */
+  readonly cache?: 'share' | 'bypass';
+  readonly signal?: AbortSignal;
+}
+
+export interface Message {
+  readonly role: string;
+  readonly content: string;
+}
+
+export type GenerateRequest = RequestOptions &
+  ({ readonly prompt: string } | { readonly ids: readonly number[] | Uint32Array });
+export type ChatRequest = RequestOptions & { readonly messages: readonly Message[] };
+
+/** A piece of a stream: new text (absent without a tokenizer) and the ids behind it. */
+export interface TextDelta {
+  readonly text?: string;
+  readonly ids: readonly number[];
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly computedTokens: number;
+  readonly recomputedTokens: number;
+  readonly completionTokens: number;
+  readonly preemptions: number;
+  readonly missReason: MissReason;
+}
+
+export interface Timings {
+  /** Submission to first admission. */
+  readonly queueMs: number;
+  /** Submission to first token. */
+  readonly ttftMs: number;
+  readonly totalMs: number;
+  /** Mean time between tokens after the first; 0 with one token. */
+  readonly perTokenMs: number;
+}
+
+export interface GenerateResult {
+  readonly ids: readonly number[];
+  /** Absent for a model folder without a tokenizer. */
+  readonly text?: string;
+  readonly finishReason: FinishReason;
+  readonly usage: Usage;
+  readonly timings: Timings;
+  readonly seed: number;
+}
+
+/** A running request: iterate for deltas, or await the result, or both. Leaving the iteration early aborts the request. */
+export interface Generation extends AsyncIterable<TextDelta> {
+  result(): Promise<GenerateResult>;
+  abort(): void;
+}
+
+export interface ScoreResult {
+  /** [tokens] greedy next id at each position. */
+  readonly argmax: readonly number[];
+  /** [vocabulary] logits at the last position. */
+  readonly lastLogits: readonly number[];
+  /** [tokens - 1] natural logarithm of the probability of each next token. */
+  readonly logprobs: readonly number[];
+  /** exp(-mean logprob); absent for a single token. */
+  readonly perplexity?: number;
+}
+
+export interface EngineStats {
+  readonly kv: KvStats;
+  readonly waiting: number;
+  readonly running: number;
+  readonly steps: number;
+  readonly peakPages: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly computedTokens: number;
+  readonly completionTokens: number;
+  /** Cumulative milliseconds: planning, tensor preparation, run, row writing, sampling, commit. */
+  readonly stepMs: Readonly<Record<'plan' | 'prepare' | 'run' | 'write' | 'sample' | 'commit', number>>;
+  readonly uniquePageReads: number;
+  readonly savedPageReads: number;
+}
+
+export interface EngineInfo {
+  readonly shape: import('@octavo/graph').ModelShape;
+  readonly weights: WeightFormat;
+  readonly fingerprint: string;
+  readonly pages: number;
+  readonly pageSize: number;
+  readonly contextTokens: number;
+  readonly hasTokenizer: boolean;
+  readonly hasChatTemplate: boolean;
+  readonly bytesPerToken: number;
+}
+
+/** An open model. Errors are `OctavoError`s with a code; an abort rejects with the signal's reason. */
+export interface Engine extends AsyncDisposable {
+  readonly info: EngineInfo;
+  generate(request: GenerateRequest): Generation;
+  chat(request: ChatRequest): Generation;
+  score(request: { readonly text: string } | { readonly ids: readonly number[] | Uint32Array }): Promise<ScoreResult>;
+  /** Computes the K/V of prompts, so that the first request that starts with one finds it. */
+  warm(
+    prompts: readonly (string | readonly number[] | { readonly messages: readonly Message[] })[],
+    options?: { readonly salt?: string; readonly signal?: AbortSignal },
+  ): Promise<{ readonly warmed: number; readonly computedTokens: number }>;
+  /** Ids of a text, with the model's special tokens recognised. Throws TOKENIZER_MISSING. */
+  tokenize(text: string): Promise<readonly number[]>;
+  detokenize(ids: readonly number[]): Promise<string>;
+  stats(): Promise<EngineStats>;
+  /** Violated invariants; empty when healthy. */
+  audit(): Promise<readonly string[]>;
+  /** Refuses new work, aborts what runs, awaits the running step, frees. Idempotent; every caller gets the same promise. */
+  close(): Promise<void>;
+}

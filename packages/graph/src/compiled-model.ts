@@ -1,0 +1,48 @@
+/** What the compiler hands to an executor. */
+
+export type WeightFormat = 'f32' | 'q8' | 'q4';
+
+/** What decides the size and the meaning of K/V. */
+export interface ModelShape {
+  readonly architecture: string;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly hidden: number;
+  readonly vocabulary: number;
+  /** Positions that the model was made for; rope tables are fixed for at most this many. */
+  readonly contextTokens: number;
+}
+
+export interface CompiledModel {
+  /** The folder it was compiled from (tokenizer and templates are read from there). */
+  readonly sourceFolder: string;
+  /** Absolute path of the ONNX file; its external data lies in the same folder. */
+  readonly graphFile: string;
+  readonly shape: ModelShape;
+  readonly weights: WeightFormat;
+  readonly levels: number;
+  /** Ids that end a generation: from generation_config.json, else config.json; may be empty. */
+  readonly endIds: readonly number[];
+  /** Changes whenever the same tokens could give other K/V: weights, formats, compiler version, options. */
+  readonly fingerprint: string;
+  /** True when nothing had to be compiled. */
+  readonly fromCache: boolean;
+}
+
+export interface CompileOptions {
+  /** Default `f32`. */
+  readonly weights?: WeightFormat;
+  /** Levels of page groups (the scheduler's LEVEL_COUNT). */
+  readonly levels: number;
+  /** Positions that rope tables cover; default and maximum: the model's own. */
+  readonly contextTokens?: number;
+  /** Where compiled graphs are kept; see `cacheFolder()`. */
+  readonly cacheFolder: string;
+  readonly onProgress?: (progress: {
+    readonly status: 'read' | 'pack' | 'write' | 'ready';
+    readonly loaded: number;
+    readonly total: number;
+  }) => void;
+}

@@ -1,0 +1,2 @@
+export type * from './compiled-model.ts';
+export * from './step-interface.ts';

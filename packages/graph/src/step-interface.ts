@@ -1,0 +1,52 @@
+/**
+ * Names, types and shapes of the inputs and outputs of a compiled graph: the one contract between the compiler and the executor.
+ *
+ * M rows (tokens of the step), H head rows, F rows of full logits, L layers, G groups, R rows a group, P pages a group, C chunks,
+ * T rows a chunk. M, H, G, R, P, C, T are at least 1 in every run (an unused level or chunk is given one group of one row and the null
+ * page, and switched off by its flag); F may be 0. Pools are read-only to the graph.
+ *
+ * | input | type | shape |
+ * |---|---|---|
+ * | tokens | int32 | [M] |
+ * | positions | int32 | [M] |
+ * | head_rows | int32 | [H] rows of the batch whose next-token distribution is wanted |
+ * | full_rows | int32 | [F] which of the H head rows are handed out as full logits |
+ * | level{l}_on | bool | [1] |
+ * | level{l}_rows | int32 | [G, R] row of the batch, padded with 0 |
+ * | level{l}_pages | int32 | [G, P] page id, padded with the null page 0 |
+ * | level{l}_tokens | int32 | [G] leading tokens of the group's pages that every row of the group reads; 0: reads nothing |
+ * | level{l}_row_at | int32 | [M] group x R + place: where a row's result is |
+ * | chunk_on | bool | [1] |
+ * | chunk_rows | int32 | [C, T] row of the batch, padded at the end with 0; row i of a chunk reads rows j < i |
+ * | chunk_row_at | int32 | [M] chunk x T + place; rows in no chunk point to place 0, which reads nothing |
+ * | key_pages_{i}, value_pages_{i} | float32 | [kvHeads, pages, pageSize, headDim] pool of layer i |
+ *
+ * | output | type | shape |
+ * |---|---|---|
+ * | new_keys, new_values | float32 | [L, M, kvHeads, headDim] rows to be written at the step's slots (keys after rotation) |
+ * | argmax | int32 | [H] greedy next token (lowest id on a tie) |
+ * | logits | float32 | [F, vocabulary] |
+ */
+export const stepInputs = {
+  tokens: 'tokens',
+  positions: 'positions',
+  headRows: 'head_rows',
+  fullRows: 'full_rows',
+  levelOn: (level: number) => `level${level}_on`,
+  levelRows: (level: number) => `level${level}_rows`,
+  levelPages: (level: number) => `level${level}_pages`,
+  levelTokens: (level: number) => `level${level}_tokens`,
+  levelRowAt: (level: number) => `level${level}_row_at`,
+  chunkOn: 'chunk_on',
+  chunkRows: 'chunk_rows',
+  chunkRowAt: 'chunk_row_at',
+  keyPages: (layer: number) => `key_pages_${layer}`,
+  valuePages: (layer: number) => `value_pages_${layer}`,
+} as const;
+
+export const stepOutputs = {
+  newKeys: 'new_keys',
+  newValues: 'new_values',
+  argmax: 'argmax',
+  logits: 'logits',
+} as const;

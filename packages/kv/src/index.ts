@@ -1,0 +1,2 @@
+export type * from './kv-cache.ts';
+export * from './units.ts';

@@ -1,0 +1,3 @@
+export type * from './step-plan.ts';
+export { LEVEL_COUNT } from './step-plan.ts';
+export type * from './step-source.ts';

@@ -1,0 +1,77 @@
+/**
+ * Who yields steps: the scheduler, or the recompute baseline that keeps no K/V. An executor drives either the same way:
+ * `plan()` -> run -> `commit(plan, result)`, one step at a time.
+ */
+import type { CacheMode, MissReason } from '@octavo/kv';
+import type { StepPlan, StepResult } from './step-plan.ts';
+
+export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
+
+export interface SequenceRequest {
+  /** Prompt token ids, at least 1; owned by the scheduler from here on. */
+  readonly prompt: Uint32Array;
+  /** Tokens to generate at most, at least 1. */
+  readonly maxTokens: number;
+  readonly salt: string;
+  /** Higher runs first; equal: first come, first served. */
+  readonly priority: number;
+  readonly mode: CacheMode;
+  /** `all`: the logits of every prompt row are wanted too (scoring); needs `mode: 'bypass'`, since cached rows have none. */
+  readonly logits: 'last' | 'all';
+}
+
+export type SubmitResult =
+  | { readonly ok: true; readonly sequence: number }
+  | {
+      readonly ok: false;
+      /** `too-long`: prompt + maxTokens - 1 tokens can never be in the pool at once. `queue-full`: try later. */
+      readonly reason: 'too-long' | 'queue-full';
+      /** Pages (too-long) or waiting sequences (queue-full) that it would need, and how many there are. */
+      readonly needed: number;
+      readonly available: number;
+    };
+
+/** Counted per sequence; final when it has finished. cachedTokens + computedTokens = promptTokens once the prompt is through. */
+export interface SequenceUsage {
+  readonly promptTokens: number;
+  /** Prompt tokens whose K/V was reused at the first admission. */
+  readonly cachedTokens: number;
+  /** Prompt tokens that were run for the first time. */
+  readonly computedTokens: number;
+  /** Tokens run again after preemption. */
+  readonly recomputedTokens: number;
+  readonly completionTokens: number;
+  readonly preemptions: number;
+  readonly missReason: MissReason;
+}
+
+/** What a commit changed; columns are reused, valid until the next commit. */
+export interface CommitReport {
+  readonly finishedCount: number;
+  /** [finishedCount] */
+  readonly finished: Int32Array;
+  readonly finishReasons: readonly FinishReason[];
+}
+
+export interface StepSource {
+  /** Queues a sequence, or refuses at the door what can never fit. */
+  submit(request: SequenceRequest): SubmitResult;
+  /** Ends a sequence at any point; its pages return (after the commit when a step is in flight). False: unknown or already ended. */
+  abort(sequence: number): boolean;
+  /** The next step, or undefined when there is nothing to run. Throws when the previous step was not committed. */
+  plan(): StepPlan | undefined;
+  /** Advances, publishes, finishes. */
+  commit(plan: StepPlan, result: StepResult): CommitReport;
+  /** The step in flight failed: nothing of it is published, and its sequences are ended. Returns their ids. */
+  fail(plan: StepPlan): readonly number[];
+  /** Usage of a live sequence, or of one that the last commit or abort ended. */
+  usage(sequence: number): SequenceUsage;
+  /** Prompt followed by generated tokens: [0, tokenCount) of `tokens`. */
+  tokensOf(sequence: number): {
+    readonly tokens: Uint32Array;
+    readonly tokenCount: number;
+    readonly promptTokens: number;
+  };
+  readonly waitingCount: number;
+  readonly runningCount: number;
+}
