@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+const report = process.env.OCTAVO_TEST_REPORT;
+
 // Forks, not threads: the runtime aborts the process when a thread that runs a session is ended.
 // Siblings are taken from their sources, so that a stale build cannot hide a change.
 export default defineConfig({
@@ -11,5 +13,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    reporters: report ? ['default', 'json'] : ['default'],
+    ...(report ? { outputFile: { json: report } } : {}),
   },
 });

@@ -15,13 +15,16 @@ export interface RunOutputs {
   readonly argmax: Int32Array;
   /** [fullCount, vocabulary] for the heads that were asked for, in their order. */
   readonly logits: Float32Array;
+  /** Milliseconds that were spent on making tensors, before the model ran. */
+  readonly prepareMs: number;
 }
 
 export interface ModelRunner {
   readonly shape: ModelShape;
   /**
    * Runs one step. `fullHeads[0, fullCount)` names the heads (indexes below plan.headCount) whose full logits are handed out.
-   * Reads the store, never writes it. Blocks the thread for as long as the model needs.
+   * Reads the store, never writes it. Blocks the thread for as long as the model needs. A rejection ends the step's sequences,
+   * and nothing else.
    */
   run(plan: StepPlan, store: PageStore, fullHeads: Int32Array, fullCount: number): Promise<RunOutputs>;
   /** Idempotent; every caller gets the same promise. Must not be called while a run is in progress. */

@@ -1,0 +1,55 @@
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeRandomLlama } from '../models/random-llama.ts';
+
+/** The shapes that the engine benches run; weights are random, so only speed and agreement mean anything. */
+export const shapes = {
+  /** 135 million parameters. */
+  '135m': { hidden: 576, layers: 30, heads: 9, kvHeads: 3, intermediate: 1536, vocabulary: 49_152, contextTokens: 8192 },
+  /** For smoke runs: seconds instead of minutes, no figure to quote. */
+  tiny: { hidden: 64, layers: 2, heads: 4, kvHeads: 2, intermediate: 128, vocabulary: 512, contextTokens: 2048 },
+} as const;
+
+export type ShapeName = keyof typeof shapes;
+
+/** Where bench models and their compiled graphs are kept between runs: OCTAVO_BENCH_FOLDER, else the platform's temporary folder. */
+export function benchFolder(): string {
+  return process.env.OCTAVO_BENCH_FOLDER ?? join(tmpdir(), 'octavo-bench');
+}
+
+/** Effect: makes the model folder of a shape unless it is there. Returns its path. */
+export async function benchModel(shape: ShapeName): Promise<string> {
+  const folder = join(benchFolder(), `llama-${shape}`);
+  await mkdir(folder, { recursive: true });
+  await makeRandomLlama(folder, { ...shapes[shape], seed: 1 });
+  return folder;
+}
+
+/** Seeded token ids (linear congruential, the low bits dropped), so that a workload is the same in every run. Pure. */
+export function seededIds(seed: number, count: number, vocabulary: number): Uint32Array {
+  const ids = new Uint32Array(count);
+  let state = seed >>> 0;
+  for (let i = 0; i < count; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    // Ids below 16 are left out: they are special in many vocabularies.
+    ids[i] = 16 + ((state >>> 8) % (vocabulary - 16));
+  }
+  return ids;
+}
+
+/** `count` prompts that begin with the same `sharedTokens` and go on with `privateTokens` of their own. Pure. */
+export function sharedPrompts(options: {
+  count: number;
+  sharedTokens: number;
+  privateTokens: number;
+  vocabulary: number;
+}): Uint32Array[] {
+  const shared = seededIds(7, options.sharedTokens, options.vocabulary);
+  return Array.from({ length: options.count }, (_, i) => {
+    const prompt = new Uint32Array(options.sharedTokens + options.privateTokens);
+    prompt.set(shared);
+    prompt.set(seededIds(100 + i, options.privateTokens, options.vocabulary), options.sharedTokens);
+    return prompt;
+  });
+}

@@ -1,0 +1,79 @@
+/**
+ * Where a row of K or V lies: the one place that computes strides.
+ *
+ * Each layer has two pools, K and V, each one Float32Array of shape [kvHeads, pages, pageSize, headDim]. Heads are outermost, so
+ * that a graph's `Gather(axis = 1)` over pages yields [kvHeads, group, tokens, headDim] with no transposition.
+ *
+ *     pool   | head 0: page 0 | page 1 | ... | head 1: page 0 | page 1 | ...
+ *     page   | slot 0 | slot 1 | ... | slot pageSize - 1          slot = page x pageSize + offset
+ *     slot   | headDim floats
+ */
+import type { ModelShape } from '@octavo/graph';
+import { EngineError } from '../errors.ts';
+
+/** Bytes of one float32. */
+const ELEMENT_BYTES = 4;
+
+/** Extents and strides of all pools. Counts of elements unless the name says otherwise. */
+export class PageLayout {
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly pages: number;
+  /** Tokens a page. */
+  readonly pageSize: number;
+  readonly headDim: number;
+  /** Slots of a pool: pages x pageSize. */
+  readonly slots: number;
+  /** From a slot's row of one head to the next slot's. */
+  readonly slotStride: number;
+  /** From a slot's row of one head to the same slot's of the next head. */
+  readonly headStride: number;
+  /** From a row of `new_keys` / `new_values` [layers, rows, kvHeads, headDim] to the next one. */
+  readonly tokenStride: number;
+  /** Of one pool. */
+  readonly poolElements: number;
+
+  /** Pure. Throws INVALID_OPTION for extents that are not positive integers. */
+  constructor(shape: ModelShape, extent: { readonly pages: number; readonly pageSize: number }) {
+    this.layers = positive('layers', shape.layers);
+    this.kvHeads = positive('kvHeads', shape.kvHeads);
+    this.headDim = positive('headDim', shape.headDim);
+    this.pages = positive('pages', extent.pages);
+    this.pageSize = positive('pageSize', extent.pageSize);
+    this.slots = this.pages * this.pageSize;
+    this.slotStride = this.headDim;
+    this.headStride = this.slots * this.slotStride;
+    this.tokenStride = this.kvHeads * this.headDim;
+    this.poolElements = this.kvHeads * this.headStride;
+  }
+
+  /** First element of the row of `head` at `slot`, in either pool of any layer. Pure. */
+  rowAt(head: number, slot: number): number {
+    return head * this.headStride + slot * this.slotStride;
+  }
+
+  /** First slot of a page. Pure. */
+  firstSlot(page: number): number {
+    return page * this.pageSize;
+  }
+
+  /** Bytes of all pools of all layers. */
+  get totalBytes(): number {
+    return 2 * this.layers * this.poolElements * ELEMENT_BYTES;
+  }
+
+  /** [kvHeads, pages, pageSize, headDim], for a tensor over a pool. */
+  get dims(): readonly [number, number, number, number] {
+    return [this.kvHeads, this.pages, this.pageSize, this.headDim];
+  }
+}
+
+/** Bytes of K and V of one token in all layers. Pure. */
+export function bytesPerToken(shape: ModelShape): number {
+  return 2 * shape.layers * shape.kvHeads * shape.headDim * ELEMENT_BYTES;
+}
+
+function positive(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new EngineError('INVALID_OPTION', `${name} is ${value}: give a positive integer.`, { details: { [name]: value } });
+}

@@ -1,0 +1,101 @@
+/** Options that several commands share: how they are spelled, checked and turned into the engine's options. */
+import type { EngineOptions } from '@octavo/engine';
+import { type Command, Option } from 'commander';
+import { shippedModel } from '../shipped-model.ts';
+import { CommandError } from './errors.ts';
+import type { Environment } from './output.ts';
+
+/** What the shared options of a command line hold after parsing. */
+export interface EngineFlags {
+  readonly weights?: NonNullable<EngineOptions['weights']>;
+  readonly pages?: number;
+  readonly pageSize?: number;
+  readonly contextTokens?: number;
+  readonly maxSequences?: number;
+  readonly threads?: number;
+  readonly cacheFolder?: string;
+}
+
+/** A folder given with `--model`, else the model that comes with the package. */
+export function modelFolder(given: string | undefined): string {
+  return given ?? shippedModel();
+}
+
+export function modelOption(): Option {
+  return new Option('--model <dir>', 'folder of a Hugging Face model (default: the shipped one)');
+}
+
+/** Adds the options of the engine to a command. */
+export function addEngineOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--weights <format>', 'how weights are stored').choices(['f32', 'q8', 'q4']))
+    .addOption(wholeOption('--pages <n>', 'pages in the pool, the null page included', 2))
+    .addOption(wholeOption('--page-size <tokens>', 'tokens a page', 1))
+    .addOption(wholeOption('--context-tokens <n>', 'longest prompt and completion together', 1))
+    .addOption(wholeOption('--max-sequences <n>', 'sequences in one step at most', 1))
+    .addOption(wholeOption('--threads <n>', 'threads of the runtime', 1))
+    .option('--cache-folder <dir>', 'where compiled graphs are kept (default: OCTAVO_CACHE, else the cache folder of the platform)');
+}
+
+/** The engine's options from the shared ones. The environment is read here and nowhere below. Pure. */
+export function engineOptions(flags: EngineFlags, env: Environment): EngineOptions {
+  const { weights, pages, pageSize, contextTokens, maxSequences, threads } = flags;
+  const cacheFolder = flags.cacheFolder ?? (env.OCTAVO_CACHE || undefined);
+  return defined({ weights, pages, pageSize, contextTokens, maxSequences, threads, cacheFolder });
+}
+
+/** Options with a value, without the ones that were not given. */
+export type Defined<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
+
+/** Leaves out the fields that hold `undefined`, so that defaults below apply. Pure. */
+export function defined<Fields extends object>(fields: Fields): Defined<Fields> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<Fields>;
+}
+
+/** An option whose value is a whole number of at least `minimum`. */
+export function wholeOption(flags: string, description: string, minimum: number): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text) => {
+    if (/^\d+$/.test(text) && Number(text) >= minimum && Number.isSafeInteger(Number(text))) return Number(text);
+    throw new CommandError(
+      'INVALID_OPTION',
+      `${option.long} is ${JSON.stringify(text)}; give a whole number of at least ${minimum}.`,
+    );
+  });
+}
+
+/** An option whose value is a number in [minimum, maximum]. */
+export function numberOption(flags: string, description: string, range: { minimum: number; maximum: number }): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (value >= range.minimum && value <= range.maximum && Number.isFinite(value)) return value;
+    const limit = Number.isFinite(range.maximum)
+      ? `from ${range.minimum} to ${range.maximum}`
+      : `of at least ${range.minimum}`;
+    throw new CommandError('INVALID_OPTION', `${option.long} is ${JSON.stringify(text)}; give a number ${limit}.`);
+  });
+}
+
+/** `--ids 1,2,3`: token ids, separated by commas. Which ids exist is the model's matter. */
+export function idsOption(): Option {
+  return new Option('--ids <ids>', 'token ids instead of text, separated by commas').argParser((text) => {
+    const parts = text.trim() === '' ? [] : text.split(',').map((part) => part.trim());
+    const wrong = parts.find((part) => !/^-?\d+$/.test(part));
+    if (wrong === undefined) return parts.map(Number);
+    throw new CommandError(
+      'INVALID_OPTION',
+      `--ids has ${JSON.stringify(wrong)}; give whole numbers separated by commas, such as 1,2,3.`,
+    );
+  });
+}
+
+/** Exactly one of two options has to be given. Throws MISSING_OPTION or CONFLICTING_OPTIONS. */
+export function requireOne(first: { flag: string; value: unknown }, second: { flag: string; value: unknown }): void {
+  if (first.value === undefined && second.value === undefined) {
+    throw new CommandError('MISSING_OPTION', `Nothing to work on; give ${first.flag} or ${second.flag}.`);
+  }
+  if (first.value !== undefined && second.value !== undefined) {
+    throw new CommandError('CONFLICTING_OPTIONS', `${first.flag} and ${second.flag} exclude each other; give one of them.`);
+  }
+}
