@@ -30,6 +30,8 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Where compiled graphs are kept. Default: OCTAVO_CACHE, else the platform's cache folder (resolved by the caller of the library or by the command line). */
   readonly cacheFolder?: string;
+  /** Debugging: proves every step plan before its run and that nobody changed it after; a broken one stops the engine. Slow. Default false. */
+  readonly verifyPlans?: boolean;
   readonly onProgress?: (progress: OpenProgress) => void;
 }
 
@@ -161,7 +163,10 @@ export interface EngineInfo {
   readonly bytesPerToken: number;
 }
 
-/** An open model. Errors are `OctavoError`s with a code; an abort rejects with the signal's reason. */
+/**
+ * An open model. Everything that goes wrong is an `EngineError` with a code (codes of the other packages included: an error keeps its
+ * code across the thread border); an abort rejects with the signal's reason. Nothing here throws before it has returned.
+ */
 export interface Engine extends AsyncDisposable {
   readonly info: EngineInfo;
   generate(request: GenerateRequest): Generation;

@@ -101,7 +101,8 @@ export class PagePool {
   /** One more page table holds a page that nobody writes. O(1). */
   retain(page: PageId): void {
     this.#assertUsed(page);
-    if (this.#states[page] === PRIVATE) throw new InvariantBroken(6, `private page ${page} would be in two page tables`);
+    if (this.#states[page] === PRIVATE)
+      throw new InvariantBroken(6, `private page ${page} would be in two page tables`);
     this.#references[page] = (this.#references[page] as number) + 1;
   }
 

@@ -1,5 +1,15 @@
 import type { Match, MissReason } from './kv-cache.ts';
+import type { PagePool } from './page-pool.ts';
 import type { NodeId, PageId } from './units.ts';
+
+/** What an index is made of. */
+export interface IndexOptions {
+  readonly pool: PagePool;
+  /** Tokens a page. */
+  readonly pageSize: number;
+  /** Evicted pages that are remembered. */
+  readonly ghostEntries: number;
+}
 
 /** What `lockMatch` found and locked. */
 export interface LockedMatch {

@@ -1,7 +1,7 @@
-import { Int32Recycler } from './int32-recycler.ts';
+import type { Int32Recycler } from './int32-recycler.ts';
 import { INTERNALS } from './internals.ts';
 import type { PageTokens } from './page-tokens.ts';
-import { NULL_PAGE, type NodeId, type PageId } from './units.ts';
+import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
 /** Where a parent chain ends. Node 0 is never handed out. */
 export const NO_NODE = 0 as NodeId;
@@ -54,6 +54,8 @@ export class RadixNodes {
   #spare: Int32Array;
   #spareCount = 0;
   #end = 1;
+  /** Nodes with a label. */
+  liveCount = 0;
 
   constructor(pages: number, tokens: PageTokens, recycler: Int32Recycler) {
     // Every live node holds a page; the rest is for roots and dead nodes, and grows when there are very many.
@@ -179,33 +181,16 @@ export class RadixNodes {
   }
 
   /**
-   * Cuts a label after its first `pages` pages, the last of which is `boundary`. The new node takes the head, so that leases
-   * that end in `node` still end where they did. Returns the head; both have the node's lock count. O(log children).
+   * The node whose label ends after the first `pages` pages of the node's label, the last of which is `boundary`: the node itself, or
+   * the head of a split. O(log children).
    */
-  split(node: NodeId, pages: number, boundary: PageId): NodeId {
-    const parent = this.parent(node);
-    const place = this.#placeOf(node);
-    const head = this.#create(NODE_KINDS.live, parent);
-    (this.#children[parent] as Int32Array)[place] = head;
-    const tailFirst = this.nextPage(boundary);
-    this.#firstPage[head] = this.firstPage(node);
-    this.#lastPage[head] = boundary;
-    this.#pageCount[head] = pages;
-    this.#lockCount[head] = this.lockCount(node);
-    this.#nextPage[boundary] = NULL_PAGE;
-    this.#previousPage[tailFirst] = NULL_PAGE;
-    this.#firstPage[node] = tailFirst;
-    this.#pageCount[node] = this.pageCount(node) - pages;
-    this.#parent[node] = head;
-    const children = this.#recycler.take(1);
-    children[0] = node;
-    this.#children[head] = children;
-    this.#childCount[head] = 1;
-    return head;
+  endAt(node: NodeId, pages: number, boundary: PageId): NodeId {
+    return this.pageCount(node) === pages ? node : this.#split(node, pages, boundary);
   }
 
   /** The node leaves the tree with an empty label, but stays for its locks; its parent link stays too. */
   kill(node: NodeId): void {
+    if (this.#kind[node] === NODE_KINDS.live) this.liveCount--;
     this.#kind[node] = NODE_KINDS.dead;
     this.#firstPage[node] = NULL_PAGE;
     this.#lastPage[node] = NULL_PAGE;
@@ -255,6 +240,32 @@ export class RadixNodes {
     };
   }
 
+  /**
+   * Cuts a label after its first `pages` pages, the last of which is `boundary`. The new node takes the head, so that leases
+   * that end in `node` still end where they did. Returns the head; both have the node's lock count. O(log children).
+   */
+  #split(node: NodeId, pages: number, boundary: PageId): NodeId {
+    const parent = this.parent(node);
+    const place = this.#placeOf(node);
+    const head = this.#create(NODE_KINDS.live, parent);
+    (this.#children[parent] as Int32Array)[place] = head;
+    const tailFirst = this.nextPage(boundary);
+    this.#firstPage[head] = this.firstPage(node);
+    this.#lastPage[head] = boundary;
+    this.#pageCount[head] = pages;
+    this.#lockCount[head] = this.lockCount(node);
+    this.#nextPage[boundary] = NULL_PAGE;
+    this.#previousPage[tailFirst] = NULL_PAGE;
+    this.#firstPage[node] = tailFirst;
+    this.#pageCount[node] = this.pageCount(node) - pages;
+    this.#parent[node] = head;
+    const children = this.#recycler.take(1);
+    children[0] = node;
+    this.#children[head] = children;
+    this.#childCount[head] = 1;
+    return head;
+  }
+
   #placeOf(node: NodeId): number {
     const page = this.firstPage(node);
     const from = page * this.#tokens.pageSize;
@@ -266,6 +277,7 @@ export class RadixNodes {
     const node = (this.#spareCount > 0 ? this.#spare[--this.#spareCount] : this.#end++) as NodeId;
     this.#kind[node] = kind;
     this.#parent[node] = parent;
+    if (kind === NODE_KINDS.live) this.liveCount++;
     return node;
   }
 

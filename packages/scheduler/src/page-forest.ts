@@ -1,9 +1,7 @@
 import { pagesFor } from '@octavo/kv';
-import { grownInt32 } from './columns.ts';
+import { grownInt32, NO_INT32 } from './columns.ts';
 import { PageOrder } from './page-order.ts';
 import type { PastColumns } from './past-columns.ts';
-
-const EMPTY = new Int32Array(0);
 
 /** A node without parent. */
 export const ROOT = -1;
@@ -23,30 +21,33 @@ export class PageForest {
   sharedCount = 0;
   nodeCount = 0;
   /** [nodeCount] page after the last one, as index into the tables; a leaf's last page may be partly filled. */
-  end = EMPTY;
+  end = NO_INT32;
   /** [nodeCount] places [first, last]. */
-  first = EMPTY;
-  last = EMPTY;
+  first = NO_INT32;
+  last = NO_INT32;
   /** [nodeCount] */
-  parent = EMPTY;
+  parent = NO_INT32;
   /** [nodeCount] rows of the batch below the node. */
-  rows = EMPTY;
+  rows = NO_INT32;
   /** Pages that are read at least once, and pages that the rows would read each for itself. */
   uniquePages = 0;
   flatPageReads = 0;
 
   readonly past: PastColumns;
+  /** Tokens a page. */
+  readonly pageSize: number;
   readonly #order: PageOrder;
   // Open nodes: end and first place, outermost first; place 0 is the ground, of no pages. Children of a node that is not closed yet
   // are linked through `#sibling` from `#stackChild`.
-  #stackEnd = EMPTY;
-  #stackFirst = EMPTY;
-  #stackChild = EMPTY;
-  #sibling = EMPTY;
+  #stackEnd = NO_INT32;
+  #stackFirst = NO_INT32;
+  #stackChild = NO_INT32;
+  #sibling = NO_INT32;
   #open = 0;
 
-  constructor(past: PastColumns) {
+  constructor(past: PastColumns, pageSize: number) {
     this.past = past;
+    this.pageSize = pageSize;
     this.#order = new PageOrder(past);
   }
 
@@ -56,9 +57,9 @@ export class PageForest {
   }
 
   /** Effect: rebuilds the forest of the columns' present content. O(members) after the order is known; allocates only to grow. */
-  build(pageSize: number): void {
+  build(): void {
     const { past } = this;
-    this.#order.arrange(pageSize);
+    this.#order.arrange(this.pageSize);
     this.#reserve(past.count);
     this.sharedCount = 0;
     this.#open = 1;
@@ -70,7 +71,7 @@ export class PageForest {
       const left = this.#order.shared[place]!;
       const right = this.#order.shared[place + 1]!;
       if (right > left) this.#push(right, place, ROOT);
-      this.#addLeaf(leaves + place, place, pageSize);
+      this.#addLeaf(leaves + place, place);
       if (right < left) this.#closeDownTo(right, place);
     }
     for (let node = this.#stackChild[0]!; node !== ROOT; node = this.#sibling[node]!) this.parent[node] = ROOT;
@@ -107,9 +108,9 @@ export class PageForest {
     this.#stackChild[top] = node;
   }
 
-  #addLeaf(node: number, place: number, pageSize: number): void {
+  #addLeaf(node: number, place: number): void {
     const member = this.memberAt(place);
-    this.end[node] = pagesFor(this.past.tokens[member]!, pageSize);
+    this.end[node] = pagesFor(this.past.tokens[member]!, this.pageSize);
     this.first[node] = place;
     this.last[node] = place;
     this.rows[node] = this.past.rows[member]!;

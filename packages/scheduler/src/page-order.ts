@@ -1,8 +1,6 @@
 import { fullPagesIn } from '@octavo/kv';
-import { grownInt32 } from './columns.ts';
+import { grownInt32, NO_INT32 } from './columns.ts';
 import type { PastColumns } from './past-columns.ts';
-
-const EMPTY = new Int32Array(0);
 
 /**
  * The members of a step sorted by their page tables, so that members which share leading pages are neighbours, and the number of
@@ -15,23 +13,23 @@ const EMPTY = new Int32Array(0);
  */
 export class PageOrder {
   /** [count] members in order. */
-  order = EMPTY;
+  order = NO_INT32;
   /** [count + 1] pages shared by places i - 1 and i; 0 at both ends. */
-  shared = EMPTY;
+  shared = NO_INT32;
   /** [count] by member: leading pages that are filled completely. Only these can be shared. */
-  fullPages = EMPTY;
+  fullPages = NO_INT32;
 
   #past: PastColumns;
   #common = 0;
   // What the last step of each seat left; of the last step of all where the stamp is the current one.
   #stamp = 0;
-  #seatStamp = EMPTY;
-  #seatAdmission = EMPTY;
-  #seatPlace = EMPTY;
-  #seatLeftAdmission = EMPTY;
-  #seatShared = EMPTY;
+  #seatStamp = NO_INT32;
+  #seatAdmission = NO_INT32;
+  #seatPlace = NO_INT32;
+  #seatLeftAdmission = NO_INT32;
+  #seatShared = NO_INT32;
   /** [places of the last step] member + 1; 0: nobody. */
-  #memberAt = EMPTY;
+  #memberAt = NO_INT32;
   #lastCount = 0;
 
   constructor(past: PastColumns) {

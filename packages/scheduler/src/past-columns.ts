@@ -1,6 +1,4 @@
-import { grownInt32 } from './columns.ts';
-
-const EMPTY = new Int32Array(0);
+import { grownInt32, NO_INT32 } from './columns.ts';
 
 /**
  * The sequences of a step that have a past (tokens whose K/V is in pages), as columns; filled by the scheduler for each step, read
@@ -13,14 +11,14 @@ export class PastColumns {
   /** [count] page tables, borrowed until the next `begin`. */
   readonly tables: Int32Array[] = [];
   /** [count] tokens of the past; at least 1. */
-  tokens = EMPTY;
+  tokens = NO_INT32;
   /** [count] rows of the batch: [firstRow, firstRow + rows). */
-  firstRow = EMPTY;
-  rows = EMPTY;
+  firstRow = NO_INT32;
+  rows = NO_INT32;
   /** [count] small integer that no other running sequence has. */
-  seats = EMPTY;
+  seats = NO_INT32;
   /** [count] grows with every admission and is never used twice: names one lease. */
-  admissions = EMPTY;
+  admissions = NO_INT32;
 
   begin(): void {
     this.count = 0;

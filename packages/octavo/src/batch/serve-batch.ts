@@ -49,7 +49,7 @@ export interface BatchOptions {
   readonly now: () => number;
   /** Code and sentence of what a request threw. */
   readonly describe: (error: unknown) => { readonly code: string; readonly message: string };
-  /** Called in order of completion, one call at a time is not promised. */
+  /** Called in order of completion; a call may begin before the last one has ended. */
   readonly onAnswer: (answer: BatchAnswer) => Promise<void>;
 }
 
@@ -89,7 +89,8 @@ export async function serveBatch(
       return answerOf(id, await generation.result(), { submittedMs, drawn: (request.temperature ?? 0) > 0 });
     } catch (error) {
       options.signal.throwIfAborted();
-      return { id, error: options.describe(error) };
+      const { code, message } = options.describe(error);
+      return lineError(id, code, message);
     }
   }
 }

@@ -1,7 +1,4 @@
 /** `octavo batch`: a file of requests in, a file of answers out. */
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import type { EngineOptions } from '@octavo/engine';
 import { type Command, Option } from 'commander';
 import type { BatchAnswer, BatchSummary } from '../batch/serve-batch.ts';
@@ -9,8 +6,12 @@ import { serveBatch } from '../batch/serve-batch.ts';
 import { type CommandContext, withEngine } from './context.ts';
 import { CommandError, describeFailure, fileError } from './errors.ts';
 import { addEngineOptions, type EngineFlags, engineOptions, modelFolder, modelOption, wholeOption } from './options.ts';
-import { formatCount, isSameFile, type LineFile, openLineFile, roundMs } from './output.ts';
+import { isSameFile, type LineFile, openLineFile, openLines } from './files.ts';
+import { formatCount, formatTable, roundMs, roundTimings } from './output.ts';
 import { createProgress, progressKind } from './progress.ts';
+
+/** Requests in flight when the caller does not say. */
+const DEFAULT_CONCURRENCY = 16;
 
 interface BatchFlags extends EngineFlags {
   readonly model?: string;
@@ -39,7 +40,7 @@ export function addBatch(program: Command, context: CommandContext): void {
     .argument('<requests.jsonl>', 'one request a line')
     .addOption(modelOption())
     .requiredOption('--out <file>', 'where the answers go, one a line')
-    .addOption(wholeOption('--concurrency <n>', 'requests in flight', 1).default(16))
+    .addOption(wholeOption('--concurrency <n>', 'requests in flight', 1).default(DEFAULT_CONCURRENCY))
     .addOption(new Option('--no-sharing', 'no request reuses pages of another one').conflicts('kvCache'))
     .option('--no-kv-cache', 'keep no keys and values at all: compute the whole sequence again for each token')
     .option('--json', 'print a one-line summary as JSON')
@@ -49,40 +50,91 @@ export function addBatch(program: Command, context: CommandContext): void {
 
 /** Both files are opened before the model is: what is wrong with them should not take a load to find out. */
 async function batch(requestsPath: string, flags: BatchFlags, context: CommandContext): Promise<void> {
-  const requests = await openRequests(requestsPath);
   if (isSameFile(requestsPath, flags.out)) {
     throw new CommandError('CONFLICTING_OPTIONS', `--out is the request file itself (${flags.out}); give another file.`);
   }
-  const answers = await openLineFile(flags.out);
+  const requests = await openLines(requestsPath, context.interrupt.signal);
+  let answers: LineFile | undefined;
   try {
-    await serveFile(requests, answers, { flags, context });
+    answers = await openLineFile(flags.out);
+    const summary = await serveFile(requests, answers, { flags, context });
+    report(summary, flags, context);
   } finally {
-    await answers.close();
+    requests.close();
+    await answers?.close();
   }
 }
 
-async function serveFile(
-  requests: AsyncIterable<string>,
-  answers: LineFile,
-  { flags, context }: { readonly flags: BatchFlags; readonly context: CommandContext },
-): Promise<void> {
-  const folder = modelFolder(flags.model);
-  const progress = createProgress(context.stderr, progressKind(context.stderr, 'program'));
-  const summary = await withEngine(context, { folder, options: batchEngineOptions(flags, context) }, async (engine) => {
-    progress.start('requests', 0);
-    return serveBatch(engine, requests, {
-      concurrency: flags.concurrency,
-      signal: context.interrupt.signal,
-      now: () => performance.now(),
-      describe(error) {
-        const { code, message } = describeFailure(error);
-        return { code, message };
-      },
-      async onAnswer(answer) {
-        await answers.append(answerFields(answer));
-        progress.advance();
-      },
-    }).finally(() => progress.stop());
+interface BatchRun {
+  readonly flags: BatchFlags;
+  readonly context: CommandContext;
+}
+
+async function serveFile(requests: AsyncIterable<string>, answers: LineFile, run: BatchRun): Promise<BatchSummary> {
+  const { flags, context } = run;
+  const { interrupt, output, stderr } = context;
+  const model = { folder: modelFolder(flags.model), options: batchEngineOptions(flags, context) };
+  const progress = createProgress(stderr, progressKind(stderr, 'program'));
+  let answered = 0;
+  return withEngine(context, model, async (engine) => {
+    progress.start('requests');
+    try {
+      return await serveBatch(engine, requests, {
+        concurrency: flags.concurrency,
+        signal: interrupt.signal,
+        now: () => performance.now(),
+        describe: describeFailure,
+        async onAnswer(answer) {
+          await answers.append(withRoundedTimings(answer));
+          answered++;
+          progress.advance();
+        },
+      });
+    } finally {
+      progress.stop();
+      if (interrupt.signal.aborted) output.note(`interrupted: ${answered} answers are in ${flags.out}`);
+    }
   });
-  report(summary, flags, context);
+}
+
+/** As many sequences and places in the queue as there are requests in flight: none of them is refused or held up by a default. */
+function batchEngineOptions(flags: BatchFlags, context: CommandContext): EngineOptions {
+  const { concurrency, sharing, kvCache } = flags;
+  return {
+    maxSequences: Math.max(DEFAULT_CONCURRENCY, concurrency),
+    maxWaiting: concurrency,
+    sharing,
+    kvCache,
+    ...engineOptions(flags, context.env),
+  };
+}
+
+function withRoundedTimings(answer: BatchAnswer): BatchAnswer {
+  return 'error' in answer ? answer : { ...answer, timings: roundTimings(answer.timings) };
+}
+
+/** Effect: prints the summary. Throws REQUESTS_FAILED when a line was answered with an error. */
+function report(summary: BatchSummary, flags: BatchFlags, { output }: CommandContext): void {
+  if (flags.json === true) output.json({ ...summary, wallMs: roundMs(summary.wallMs) });
+  else output.line(describeSummary(summary));
+  if (summary.failed > 0) {
+    throw new CommandError(
+      'REQUESTS_FAILED',
+      `${summary.failed} of ${summary.requests} requests failed; read their "error" in ${flags.out}.`,
+    );
+  }
+}
+
+/** A short table for a person. Pure. */
+function describeSummary(summary: BatchSummary): string {
+  const { requests, failed, wallMs, promptTokens, cachedTokens, computedTokens, completionTokens, peakPages } = summary;
+  return formatTable([
+    ['requests', `${formatCount(requests - failed)} of ${formatCount(requests)}`],
+    ['time', `${(wallMs / 1000).toFixed(2)} s`],
+    ['prompt tokens', formatCount(promptTokens)],
+    ['cached tokens', formatCount(cachedTokens)],
+    ['computed tokens', formatCount(computedTokens)],
+    ['completion tokens', formatCount(completionTokens)],
+    ['peak pages', formatCount(peakPages)],
+  ]);
 }

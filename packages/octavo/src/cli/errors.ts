@@ -9,8 +9,6 @@ export type CommandErrorCode =
   | 'MISSING_FILE'
   | 'UNREADABLE_FILE'
   | 'UNWRITABLE_FILE'
-  | 'DUPLICATE_ID'
-  | 'INVALID_LINE'
   | 'CONFLICTING_OPTIONS'
   | 'INVALID_OPTION'
   | 'MISSING_OPTION'
@@ -49,10 +47,19 @@ const typedErrors: ReadonlySet<string> = new Set([
   'TextError',
 ]);
 
+/** Codes of failures that no other input would have avoided. */
+const internalCodes: ReadonlySet<string> = new Set([
+  'ANSWERS_DIFFER',
+  'INVARIANT_BROKEN',
+  'REQUEST_FAILED',
+  'RUN_FAILED',
+  'WORKER_DIED',
+]);
+
 /** Code, sentence and status of anything that was thrown. Pure. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof Error && typedErrors.has(error.name) && 'code' in error && typeof error.code === 'string') {
-    return { code: error.code, message: oneLine(error.message), status: BAD_INPUT };
+    return { code: error.code, message: oneLine(error.message), status: internalCodes.has(error.code) ? INTERNAL : BAD_INPUT };
   }
   const message = error instanceof Error ? error.message : String(error);
   return { code: 'INTERNAL', message: oneLine(message) || 'an error without a message', status: INTERNAL };

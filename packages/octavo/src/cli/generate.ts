@@ -14,7 +14,7 @@ import {
   requireOne,
   wholeOption,
 } from './options.ts';
-import { roundMs } from './output.ts';
+import { roundTimings } from './output.ts';
 
 interface GenerateFlags extends EngineFlags, Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed'> {
   readonly model?: string;
@@ -102,18 +102,14 @@ export function describeResult(result: GenerateResult): string {
 
 /** What `--json` prints. `seed` is there when tokens were drawn, so that the run can be repeated. Pure. */
 function resultFields(result: GenerateResult, request: GenerateRequest): object {
-  const { ids, text, finishReason, usage, timings } = result;
+  const { ids, text, finishReason, usage } = result;
+  const { queueMs, ttftMs, totalMs, perTokenMs } = result.timings;
   return {
     ids,
     ...defined({ text }),
     finishReason,
     usage,
-    timings: {
-      queueMs: roundMs(timings.queueMs),
-      ttftMs: roundMs(timings.ttftMs),
-      totalMs: roundMs(timings.totalMs),
-      perTokenMs: roundMs(timings.perTokenMs),
-    },
+    timings: roundTimings({ queueMs, ttftMs, totalMs, perTokenMs }),
     ...((request.temperature ?? 0) > 0 ? { seed: result.seed } : {}),
   };
 }

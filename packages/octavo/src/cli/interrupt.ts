@@ -14,10 +14,10 @@ export interface SignalSource {
 /** Why a command stopped early: the reason of the aborted signal. */
 export class Interruption extends Error {
   override readonly name = 'Interruption';
-  /** 128 + signal number; 0 when the reader of the output has what it wanted. */
-  readonly status: 0 | 130 | 143;
+  /** 128 + signal number; 0 when the reader of the output has what it wanted, 1 when the output cannot be written. */
+  readonly status: 0 | 1 | 130 | 143;
 
-  constructor(status: 0 | 130 | 143) {
+  constructor(status: Interruption['status']) {
     super('interrupted');
     this.status = status;
   }
@@ -43,7 +43,7 @@ export function listenForInterrupts(source: SignalSource, onRepeat: () => void):
   const interrupt = (status: Interruption['status']): void => {
     if (interruption !== undefined) {
       // A closed pipe reports every later write as well.
-      if (status !== 0) onRepeat();
+      if (status > 1) onRepeat();
       return;
     }
     interruption = new Interruption(status);

@@ -1,8 +1,5 @@
 /** What commands print: results on standard output, everything said to a person about them on standard error. */
-import { createWriteStream, realpathSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import picocolors from 'picocolors';
-import { fileError } from './errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
@@ -41,45 +38,7 @@ function wantsColor(stream: OutputStream, env: Environment): boolean {
   return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
 }
 
-/** A file of JSON lines. */
-export interface LineFile {
-  /** Appends one value as one line; resolves when it was handed to the system. Throws UNWRITABLE_FILE. */
-  append(value: unknown): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** Effect: makes the file, or empties it. Throws UNWRITABLE_FILE. */
-export async function openLineFile(path: string): Promise<LineFile> {
-  const stream = await open(path, 'w').then(
-    (file) => createWriteStream(path, { fd: file }),
-    (error: unknown) => {
-      throw fileError(error, path, 'write');
-    },
-  );
-  // Every failed write also reports through its own callback.
-  stream.on('error', () => {});
-  return {
-    append: (value) =>
-      new Promise((resolve, reject) => {
-        stream.write(`${JSON.stringify(value)}\n`, (error) => {
-          if (error) reject(fileError(error, path, 'write'));
-          else resolve();
-        });
-      }),
-    close: () => new Promise((resolve) => stream.close(() => resolve())),
-  };
-}
-
-/** True when both paths name one existing file. */
-export function isSameFile(left: string, right: string): boolean {
-  try {
-    return realpathSync(left) === realpathSync(right);
-  } catch {
-    return false;
-  }
-}
-
-/** Columns padded to their widest cell, the first one to the right, the others to the left; two spaces between. Pure. */
+/** Columns as wide as their widest cell, two spaces between; the first one is aligned to the left, the others to the right. Pure. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -95,6 +54,12 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
 /** Milliseconds to the microsecond: finer digits are noise in a line that people read too. Pure. */
 export function roundMs(milliseconds: number): number {
   return Math.round(milliseconds * 1000) / 1000;
+}
+
+/** Timings (all in milliseconds) for a line of JSON. Pure. */
+export function roundTimings<Name extends string>(timings: Readonly<Record<Name, number>>): Record<Name, number> {
+  const rounded = Object.entries<number>(timings).map(([name, milliseconds]) => [name, roundMs(milliseconds)]);
+  return Object.fromEntries(rounded) as Record<Name, number>;
 }
 
 /** A whole number with separators of thousands. Pure. */

@@ -3,7 +3,8 @@ import { Presets, SingleBar } from 'cli-progress';
 import type { OutputStream } from './output.ts';
 
 export interface Progress {
-  start(label: string, total: number): void;
+  /** Without a total only a count is shown. */
+  start(label: string, total?: number): void;
   advance(): void;
   /** Leaves the terminal as it was; harmless when nothing was started. */
   stop(): void;
@@ -21,14 +22,15 @@ export function progressKind(stderr: OutputStream, reader: 'person' | 'program')
 }
 
 function barProgress(stderr: OutputStream): Progress {
-  const bar = new SingleBar(
-    { stream: stderr, format: '{label} {bar} {value}/{total}', hideCursor: true, barsize: 30 },
-    Presets.shades_classic,
-  );
+  let bar: SingleBar | undefined;
   return {
-    start: (label, total) => bar.start(total, 0, { label }),
-    advance: () => bar.increment(),
-    stop: () => bar.stop(),
+    start(label, total) {
+      const format = total === undefined ? '{label} {value}' : '{label} {bar} {value}/{total}';
+      bar = new SingleBar({ stream: stderr, format, hideCursor: true, barsize: 30 }, Presets.shades_classic);
+      bar.start(total ?? Number.MAX_SAFE_INTEGER, 0, { label });
+    },
+    advance: () => bar?.increment(),
+    stop: () => bar?.stop(),
   };
 }
 
@@ -40,7 +42,7 @@ function lineProgress(stderr: OutputStream): Progress {
   let total = 0;
   let done = 0;
   return {
-    start(nextLabel, nextTotal) {
+    start(nextLabel, nextTotal = 0) {
       label = nextLabel;
       total = nextTotal;
       done = 0;

@@ -1,0 +1,137 @@
+/** Writes a Llama-shaped model folder with seeded random weights: real cost, no meaning. No tokenizer: it is driven with ids. */
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+export interface RandomLlamaOptions {
+  readonly seed?: number;
+  readonly layers?: number;
+  readonly hidden?: number;
+  readonly heads?: number;
+  readonly kvHeads?: number;
+  readonly intermediate?: number;
+  readonly vocabulary?: number;
+  readonly contextTokens?: number;
+}
+
+/** The shape of a well-known model of 135 million parameters. */
+const defaults: Required<RandomLlamaOptions> = {
+  seed: 1,
+  layers: 30,
+  hidden: 576,
+  heads: 9,
+  kvHeads: 3,
+  intermediate: 1536,
+  vocabulary: 49_152,
+  contextTokens: 8192,
+};
+
+interface TensorPlan {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Standard deviation of its elements; 0: all ones. */
+  readonly deviation: number;
+}
+
+/**
+ * Creates `folder` with config.json and model.safetensors (F32, tied head). Same options, same bytes. About 2 s for the default shape,
+ * 540 MB on disk.
+ */
+export async function makeRandomLlama(folder: string, options: RandomLlamaOptions = {}): Promise<void> {
+  const shape = { ...defaults, ...options };
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'config.json'), `${JSON.stringify(configOf(shape), undefined, 2)}\n`);
+  await writeTensors(join(folder, 'model.safetensors'), planTensors(shape), shape.seed);
+}
+
+function configOf(shape: Required<RandomLlamaOptions>): object {
+  return {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    hidden_act: 'silu',
+    hidden_size: shape.hidden,
+    intermediate_size: shape.intermediate,
+    max_position_embeddings: shape.contextTokens,
+    num_attention_heads: shape.heads,
+    num_hidden_layers: shape.layers,
+    num_key_value_heads: shape.kvHeads,
+    rms_norm_eps: 1e-5,
+    rope_theta: 100_000,
+    tie_word_embeddings: true,
+    torch_dtype: 'float32',
+    vocab_size: shape.vocabulary,
+  };
+}
+
+function planTensors(shape: Required<RandomLlamaOptions>): TensorPlan[] {
+  const { hidden, intermediate } = shape;
+  const kvWidth = (hidden / shape.heads) * shape.kvHeads;
+  const norm = (name: string): TensorPlan => ({ name, shape: [hidden], deviation: 0 });
+  const matrix = (name: string, out: number, into: number): TensorPlan => ({ name, shape: [out, into], deviation: into ** -0.5 });
+  const layers = Array.from({ length: shape.layers }, (_, layer) => {
+    const at = `model.layers.${layer}`;
+    return [
+      norm(`${at}.input_layernorm.weight`),
+      matrix(`${at}.self_attn.q_proj.weight`, hidden, hidden),
+      matrix(`${at}.self_attn.k_proj.weight`, kvWidth, hidden),
+      matrix(`${at}.self_attn.v_proj.weight`, kvWidth, hidden),
+      matrix(`${at}.self_attn.o_proj.weight`, hidden, hidden),
+      norm(`${at}.post_attention_layernorm.weight`),
+      matrix(`${at}.mlp.gate_proj.weight`, intermediate, hidden),
+      matrix(`${at}.mlp.up_proj.weight`, intermediate, hidden),
+      matrix(`${at}.mlp.down_proj.weight`, hidden, intermediate),
+    ];
+  });
+  const embedding = matrix('model.embed_tokens.weight', shape.vocabulary, hidden);
+  return [embedding, ...layers.flat(), norm('model.norm.weight')];
+}
+
+async function writeTensors(file: string, tensors: readonly TensorPlan[], seed: number): Promise<void> {
+  let end = 0;
+  const entries = tensors.map(({ name, shape }) => {
+    const begin = end;
+    end += 4 * shape.reduce((product, dim) => product * dim, 1);
+    return [name, { dtype: 'F32', shape, data_offsets: [begin, end] }] as const;
+  });
+  const json = JSON.stringify(Object.fromEntries(entries));
+  const header = Buffer.from(json.padEnd(Math.ceil(json.length / 64) * 64 + 56, ' '));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(header.length));
+  const handle = await open(file, 'w');
+  try {
+    await handle.writeFile(Buffer.concat([prefix, header]));
+    for (const [index, tensor] of tensors.entries()) await handle.writeFile(fill(tensor, seed + index));
+  } finally {
+    await handle.close();
+  }
+}
+
+function fill({ shape, deviation }: TensorPlan, seed: number): Uint8Array {
+  const elements = new Float32Array(shape.reduce((product, dim) => product * dim, 1));
+  if (deviation === 0) elements.fill(1);
+  else fillRandom(elements, deviation, seed);
+  return new Uint8Array(elements.buffer);
+}
+
+/** Evenly spread numbers of the wanted deviation; a 32-bit generator (Marsaglia's xorshift) keeps this at some ns an element. */
+function fillRandom(elements: Float32Array, deviation: number, seed: number): void {
+  const scale = (deviation * Math.sqrt(12)) / 2 ** 32;
+  let state = Math.imul(seed, 0x9e3779b1) | 1;
+  for (let index = 0; index < elements.length; index += 1) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    elements[index] = state * scale;
+  }
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const folder = process.argv[2];
+  if (folder === undefined) {
+    process.stderr.write('usage: random-llama FOLDER\n');
+    process.exitCode = 2;
+  } else {
+    await makeRandomLlama(folder);
+    process.stdout.write(`${folder}\n`);
+  }
+}

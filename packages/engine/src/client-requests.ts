@@ -1,0 +1,154 @@
+/** What callers pass in, checked and turned into messages. Pure; runs in the caller's thread, where a mistake is cheapest to report. */
+import type { ChatRequest, EngineInfo, GenerateRequest, Message, RequestOptions, SamplingOptions } from './api.ts';
+import {
+  type CheckTable,
+  checkOptions,
+  integerIn,
+  isAnything,
+  isBoolean,
+  isSignal,
+  isString,
+  isText,
+  listOf,
+  oneOf,
+} from './checks.ts';
+import { EngineError } from './errors.ts';
+import type { Calls, CompleteMessage, PromptInput } from './protocol.ts';
+import { resolveSampling } from './sampling/resolve-sampling.ts';
+
+/** Priorities are compared as 32-bit integers; the lowest one is the engine's own, for warming. */
+export const LOWEST_PRIORITY = -(2 ** 31);
+const HIGHEST_PRIORITY = 2 ** 31 - 1;
+
+const samplingChecks: CheckTable<SamplingOptions> = {
+  temperature: isAnything,
+  topK: isAnything,
+  topP: isAnything,
+  minP: isAnything,
+  repetitionPenalty: isAnything,
+  presencePenalty: isAnything,
+  frequencyPenalty: isAnything,
+  seed: isAnything,
+};
+const requestChecks: CheckTable<RequestOptions> = {
+  ...samplingChecks,
+  maxTokens: integerIn(1),
+  stop: listOf(isText),
+  stopIds: isAnything,
+  ignoreEos: isBoolean,
+  salt: isString,
+  priority: integerIn(LOWEST_PRIORITY + 1, HIGHEST_PRIORITY),
+  cache: oneOf('share', 'bypass'),
+  signal: isSignal,
+};
+// Ids are checked one by one in `idsOf`, messages in `messagesOf`, sampling in `resolveSampling`.
+const generateChecks: CheckTable<RequestOptions & { prompt: string; ids: unknown }> = {
+  prompt: isString,
+  ids: isAnything,
+  ...requestChecks,
+};
+const chatChecks: CheckTable<ChatRequest> = { messages: isAnything, ...requestChecks };
+const messageChecks: CheckTable<Message> = { role: isText, content: isString };
+
+/** A message without what only the client knows. */
+export type CheckedRequest = Omit<CompleteMessage, 'type' | 'id' | 'submittedMs'>;
+
+/** Throws UNKNOWN_OPTION, INVALID_OPTION, TOKEN_OUT_OF_VOCABULARY, EMPTY_PROMPT. */
+export function checkGenerate(request: GenerateRequest, model: EngineInfo): CheckedRequest {
+  checkOptions('a generate request', request, generateChecks);
+  return { prompt: promptOf('a generate request', request, model, 'prompt'), ...optionsOf(request, model) };
+}
+
+/** Throws UNKNOWN_OPTION, INVALID_OPTION, EMPTY_PROMPT. */
+export function checkChat(request: ChatRequest, model: EngineInfo): CheckedRequest {
+  checkOptions('a chat request', request, chatChecks);
+  return { prompt: { kind: 'messages', messages: messagesOf(request.messages) }, ...optionsOf(request, model) };
+}
+
+/** Throws UNKNOWN_OPTION, INVALID_OPTION, TOKEN_OUT_OF_VOCABULARY, EMPTY_PROMPT. */
+export function checkScore(request: object, model: EngineInfo): PromptInput {
+  checkOptions<{ text: string; ids: unknown }>('a score request', request, { text: isString, ids: isAnything });
+  return promptOf('a score request', request, model, 'text');
+}
+
+/** Prompts to warm: each a text, ids, or messages. Throws as the other checks. */
+export function checkWarm(prompts: unknown, options: { readonly salt?: string }, model: EngineInfo): Calls['warm']['input'] {
+  checkOptions<{ salt: string; signal: AbortSignal }>('the options of warm', options, { salt: isString, signal: isSignal });
+  if (!Array.isArray(prompts)) {
+    throw new EngineError('INVALID_OPTION', 'The prompts to warm are no list: give a list of texts, ids or { messages }.');
+  }
+  return { prompts: prompts.map((prompt: unknown) => warmPrompt(prompt, model)), salt: options.salt ?? '' };
+}
+
+function warmPrompt(prompt: unknown, model: EngineInfo): PromptInput {
+  if (typeof prompt === 'string') return { kind: 'text', text: prompt };
+  if (Array.isArray(prompt) || prompt instanceof Uint32Array) return { kind: 'ids', ids: idsOf(prompt, model) };
+  checkOptions<{ messages: unknown }>('a prompt to warm', prompt, { messages: isAnything });
+  return { kind: 'messages', messages: messagesOf((prompt as { messages?: unknown }).messages) };
+}
+
+/** Throws INVALID_OPTION. */
+export function checkText(text: unknown): string {
+  if (typeof text === 'string') return text;
+  throw new EngineError('INVALID_OPTION', `The text is of type ${typeof text}: give a string.`, { details: { option: 'text' } });
+}
+
+/** Token ids as a fresh column. Throws TOKEN_OUT_OF_VOCABULARY, INVALID_OPTION. O(ids). */
+export function idsOf(ids: unknown, model: EngineInfo): Uint32Array {
+  if (!Array.isArray(ids) && !(ids instanceof Uint32Array)) {
+    throw new EngineError('INVALID_OPTION', 'ids is no list of token ids: give an array of integers or a Uint32Array.', {
+      details: { option: 'ids' },
+    });
+  }
+  const { vocabulary } = model.shape;
+  const column = new Uint32Array(ids.length);
+  for (let i = 0; i < ids.length; i += 1) {
+    const id: unknown = ids[i];
+    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= vocabulary) {
+      throw new EngineError(
+        'TOKEN_OUT_OF_VOCABULARY',
+        `Token id ${id} at position ${i} is not in the vocabulary: give integers from 0 to ${vocabulary - 1}.`,
+        { details: { token: Number(id), position: i, vocabulary } },
+      );
+    }
+    column[i] = id as number;
+  }
+  return column;
+}
+
+/** Exactly one of the text key and `ids`. */
+function promptOf(where: string, request: object, model: EngineInfo, textKey: 'prompt' | 'text'): PromptInput {
+  const { [textKey]: text, ids } = request as { prompt?: string; text?: string; ids?: unknown };
+  if ((text === undefined) === (ids === undefined)) {
+    throw new EngineError('INVALID_OPTION', `${where} has ${text === undefined ? 'neither' : 'both'} ${textKey} and ids: give one of them.`);
+  }
+  return text === undefined ? { kind: 'ids', ids: idsOf(ids, model) } : { kind: 'text', text };
+}
+
+function messagesOf(messages: unknown): Message[] {
+  if (!Array.isArray(messages)) {
+    throw new EngineError('INVALID_OPTION', 'messages is no list: give a list of { role, content }.', { details: { option: 'messages' } });
+  }
+  if (messages.length === 0) throw new EngineError('EMPTY_PROMPT', 'messages is empty: give at least one message.');
+  return messages.map((message: unknown) => {
+    checkOptions('a message', message, messageChecks);
+    const { role, content } = message as Partial<Message>;
+    if (role === undefined || content === undefined) {
+      throw new EngineError('INVALID_OPTION', `A message has no ${role === undefined ? 'role' : 'content'}: give both role and content.`);
+    }
+    return { role, content };
+  });
+}
+
+function optionsOf(request: RequestOptions, model: EngineInfo): Omit<CheckedRequest, 'prompt'> {
+  return {
+    stop: [...(request.stop ?? [])],
+    stopIds: Array.from(idsOf(request.stopIds ?? [], model)),
+    ignoreEos: request.ignoreEos ?? false,
+    salt: request.salt ?? '',
+    priority: request.priority ?? 0,
+    cache: request.cache ?? 'share',
+    sampling: resolveSampling(request),
+    ...(request.maxTokens === undefined ? {} : { maxTokens: request.maxTokens }),
+  };
+}

@@ -1,0 +1,218 @@
+/** The public engine: turns calls into messages and messages into answers. Knows no model, no pages and no runtime. */
+import type {
+  ChatRequest,
+  Engine,
+  EngineInfo,
+  EngineStats,
+  GenerateRequest,
+  Generation,
+  OpenProgress,
+  ScoreResult,
+} from './api.ts';
+import {
+  type CheckedRequest,
+  checkChat,
+  checkGenerate,
+  checkScore,
+  checkText,
+  checkWarm,
+  idsOf,
+} from './client-requests.ts';
+import { monotonicMs } from './clock.ts';
+import { EngineError } from './errors.ts';
+import { GenerationBuffer } from './generation.ts';
+import type { CallKind, CallMessage, Calls, HostMessage, Reply, RequestEvent, RequestId } from './protocol.ts';
+import type { Connect, Transport } from './transport.ts';
+import { fromWireError } from './wire-error.ts';
+
+interface OpenGeneration {
+  readonly buffer: GenerationBuffer;
+  /** Stops listening to the caller's signal. */
+  readonly detach: () => void;
+}
+
+interface OpenCall {
+  readonly resolve: (output: Calls[CallKind]['output']) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly detach: () => void;
+}
+
+type WarmPrompts = Parameters<Engine['warm']>[0];
+type WarmOptions = NonNullable<Parameters<Engine['warm']>[1]>;
+
+/** Connects and waits until the host has opened the model. Rejects with the host's error, after its thread is gone. */
+export function openClient(connect: Connect, onProgress?: (progress: OpenProgress) => void): Promise<Engine> {
+  return new Promise((resolve, reject) => {
+    let client: EngineClient | undefined;
+    const transport = connect({
+      receive: (message) => {
+        if (message.type === 'progress') onProgress?.(message.progress);
+        else if (message.type === 'open-failed') void transport.ended.then(() => reject(fromWireError(message.error)));
+        else if (message.type === 'opened') {
+          client = new EngineClient(message.info, transport);
+          resolve(client);
+        } else client?.receive(message);
+      },
+      died: (error) => {
+        client?.failAll(error);
+        reject(error);
+      },
+    });
+  });
+}
+
+class EngineClient implements Engine {
+  readonly info: EngineInfo;
+  readonly #transport: Transport;
+  readonly #generations = new Map<RequestId, OpenGeneration>();
+  readonly #calls = new Map<RequestId, OpenCall>();
+  #nextId: RequestId = 1;
+  /** Why nothing is accepted any more. */
+  #refusal: EngineError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(info: EngineInfo, transport: Transport) {
+    this.info = info;
+    this.#transport = transport;
+  }
+
+  generate(request: GenerateRequest): Generation {
+    return this.#complete(() => checkGenerate(request, this.info), () => request.signal);
+  }
+
+  chat(request: ChatRequest): Generation {
+    return this.#complete(() => checkChat(request, this.info), () => request.signal);
+  }
+
+  async score(request: { readonly text: string } | { readonly ids: readonly number[] | Uint32Array }): Promise<ScoreResult> {
+    return this.#call('score', checkScore(request, this.info));
+  }
+
+  async warm(prompts: WarmPrompts, options: WarmOptions = {}): Promise<{ warmed: number; computedTokens: number }> {
+    return this.#call('warm', checkWarm(prompts, options, this.info), options.signal);
+  }
+
+  async tokenize(text: string): Promise<readonly number[]> {
+    return this.#call('tokenize', checkText(text));
+  }
+
+  async detokenize(ids: readonly number[]): Promise<string> {
+    return this.#call('detokenize', Array.from(idsOf(ids, this.info)));
+  }
+
+  async stats(): Promise<EngineStats> {
+    return this.#call('stats', null);
+  }
+
+  async audit(): Promise<readonly string[]> {
+    return this.#call('audit', null);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A message of the host, once it is open. */
+  receive(message: HostMessage): void {
+    if (message.type === 'step') for (const event of message.events) this.#apply(event);
+    else if (message.type === 'reply') this.#answer(message);
+    else if (message.type === 'broken') this.failAll(fromWireError(message.error));
+  }
+
+  /** Rejects whatever is open, and whatever comes later, with the same error. The first reason stands. */
+  failAll(error: EngineError): void {
+    this.#refusal ??= error;
+    const open = [...this.#generations.values()].map(({ buffer, detach }) => ({ detach, fail: () => buffer.fail(error) }));
+    const asked = [...this.#calls.values()].map(({ reject, detach }) => ({ detach, fail: () => reject(error) }));
+    this.#generations.clear();
+    this.#calls.clear();
+    for (const { detach, fail } of [...open, ...asked]) {
+      detach();
+      fail();
+    }
+  }
+
+  async #shutDown(): Promise<void> {
+    this.failAll(new EngineError('ENGINE_CLOSED', 'The engine was closed: open another one.'));
+    this.#transport.send({ type: 'close' });
+    await this.#transport.ended;
+  }
+
+  #complete(check: () => CheckedRequest, signalOf: () => AbortSignal | undefined): Generation {
+    let checked: CheckedRequest;
+    try {
+      checked = this.#accepting(check);
+      signalOf()?.throwIfAborted();
+    } catch (error) {
+      const refused = new GenerationBuffer({ abort: () => {}, seed: 0, hasText: false });
+      refused.fail(error);
+      return refused;
+    }
+    const id = this.#nextId++;
+    const abort = () => this.#transport.send({ type: 'abort', id });
+    const buffer = new GenerationBuffer({ abort, seed: checked.sampling.seed, hasText: this.info.hasTokenizer });
+    const detach = onAbort(signalOf(), (reason) => {
+      abort();
+      this.#generations.delete(id);
+      buffer.cancel(reason);
+    });
+    this.#generations.set(id, { buffer, detach });
+    this.#transport.send({ type: 'complete', id, submittedMs: monotonicMs(), ...checked });
+    return buffer;
+  }
+
+  #call<Kind extends CallKind>(kind: Kind, input: Calls[Kind]['input'], signal?: AbortSignal): Promise<Calls[Kind]['output']> {
+    return new Promise((resolve, reject) => {
+      this.#accepting(() => signal?.throwIfAborted());
+      const id = this.#nextId++;
+      const detach = onAbort(signal, (reason) => {
+        this.#transport.send({ type: 'abort', id });
+        this.#calls.delete(id);
+        reject(reason);
+      });
+      // The host answers each kind with its own output: `Calls` says so for both sides.
+      this.#calls.set(id, { resolve: resolve as OpenCall['resolve'], reject, detach });
+      this.#transport.send({ type: 'call', id, kind, input } as CallMessage);
+    });
+  }
+
+  #accepting<Value>(work: () => Value): Value {
+    if (this.#refusal) throw this.#refusal;
+    return work();
+  }
+
+  #apply(event: RequestEvent): void {
+    const open = this.#generations.get(event.id);
+    if (!open) return;
+    if (event.kind === 'delta') {
+      open.buffer.push(event.ids, event.text);
+      return;
+    }
+    this.#generations.delete(event.id);
+    open.detach();
+    if (event.kind === 'ended') open.buffer.end(event.outcome);
+    else open.buffer.fail(fromWireError(event.error));
+  }
+
+  #answer(reply: Reply): void {
+    const open = this.#calls.get(reply.id);
+    if (!open) return;
+    this.#calls.delete(reply.id);
+    open.detach();
+    if (reply.ok) open.resolve(reply.output);
+    else open.reject(fromWireError(reply.error));
+  }
+}
+
+/** Calls back once when the signal fires; returns how to stop listening. */
+function onAbort(signal: AbortSignal | undefined, callback: (reason: unknown) => void): () => void {
+  if (!signal) return () => {};
+  const listener = () => callback(signal.reason);
+  signal.addEventListener('abort', listener, { once: true });
+  return () => signal.removeEventListener('abort', listener);
+}

@@ -1,0 +1,62 @@
+/** Engine options, checked and filled in: a frozen value that crosses the thread border. */
+import type { WeightFormat } from '@octavo/graph';
+import type { EngineOptions } from './api.ts';
+import { type CheckTable, checkOptions, integerIn, isBoolean, isFunction, isText, oneOf } from './checks.ts';
+
+/** Everything that decides how an engine runs; what is absent follows from the model. */
+export interface EngineConfig {
+  readonly weights: WeightFormat;
+  readonly pages?: number;
+  readonly pageSize: number;
+  readonly maxSequences: number;
+  readonly tokenBudget: number;
+  readonly maxWaiting: number;
+  readonly contextTokens?: number;
+  readonly sharing: boolean;
+  readonly kvCache: boolean;
+  readonly index: 'radix' | 'linear';
+  readonly threads?: number;
+  readonly cacheFolder?: string;
+  readonly verifyPlans: boolean;
+}
+
+const checks: CheckTable<EngineOptions> = {
+  mode: oneOf('worker', 'in-thread'),
+  weights: oneOf('f32', 'q8', 'q4'),
+  // The null page takes one.
+  pages: integerIn(2),
+  pageSize: integerIn(1),
+  maxSequences: integerIn(1),
+  tokenBudget: integerIn(1),
+  maxWaiting: integerIn(1),
+  // One token of prompt and one of completion.
+  contextTokens: integerIn(2),
+  sharing: isBoolean,
+  kvCache: isBoolean,
+  index: oneOf('radix', 'linear'),
+  threads: integerIn(1, 1024),
+  cacheFolder: isText,
+  verifyPlans: isBoolean,
+  onProgress: isFunction,
+};
+
+/** Checks every option and fills in what does not depend on the model. Pure. Throws UNKNOWN_OPTION, INVALID_OPTION. */
+export function engineConfig(options: EngineOptions): EngineConfig {
+  checkOptions('the options of the engine', options, checks);
+  const { pages, contextTokens, threads, cacheFolder } = options;
+  return Object.freeze({
+    weights: options.weights ?? 'f32',
+    pageSize: options.pageSize ?? 16,
+    maxSequences: options.maxSequences ?? 16,
+    tokenBudget: options.tokenBudget ?? 256,
+    maxWaiting: options.maxWaiting ?? 10_000,
+    sharing: options.sharing ?? true,
+    kvCache: options.kvCache ?? true,
+    index: options.index ?? 'radix',
+    verifyPlans: options.verifyPlans ?? false,
+    ...(pages === undefined ? {} : { pages }),
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(cacheFolder === undefined ? {} : { cacheFolder }),
+  });
+}

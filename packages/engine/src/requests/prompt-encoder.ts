@@ -1,0 +1,63 @@
+/** From what a caller gave to checked tokens. */
+import type { TextCodec } from '@octavo/text';
+import { EngineError } from '../errors.ts';
+import type { PromptInput } from '../protocol.ts';
+
+export interface PromptLimits {
+  readonly vocabulary: number;
+  /** Longest prompt + completion. */
+  readonly contextTokens: number;
+}
+
+export class PromptEncoder {
+  readonly #text: TextCodec | undefined;
+  readonly #limits: PromptLimits;
+
+  constructor(text: TextCodec | undefined, limits: PromptLimits) {
+    this.#text = text;
+    this.#limits = limits;
+  }
+
+  /** The tokenizer. Throws TOKENIZER_MISSING. */
+  get text(): TextCodec {
+    if (this.#text) return this.#text;
+    throw new EngineError('TOKENIZER_MISSING', 'The model folder has no tokenizer: give token ids instead of text.');
+  }
+
+  /**
+   * Tokens of a prompt that leave room for `completionTokens` more in the context. Throws TOKENIZER_MISSING, TEMPLATE_MISSING,
+   * EMPTY_PROMPT, TOKEN_OUT_OF_VOCABULARY, PROMPT_OVER_CONTEXT, and what the tokenizer and the template throw.
+   */
+  encode(prompt: PromptInput, completionTokens: number): Uint32Array {
+    const tokens = this.#tokensOf(prompt);
+    const { vocabulary, contextTokens } = this.#limits;
+    if (tokens.length === 0) throw new EngineError('EMPTY_PROMPT', 'The prompt has no tokens: give at least one.');
+    // Ids of callers were checked on arrival; a tokenizer may know tokens that the model does not.
+    const unknown = tokens.findIndex((token) => token >= vocabulary);
+    if (unknown >= 0) {
+      throw new EngineError(
+        'TOKEN_OUT_OF_VOCABULARY',
+        `Token id ${tokens[unknown]} at position ${unknown} is not in the model's vocabulary of ${vocabulary}: use the tokenizer that belongs to the model.`,
+        { details: { token: tokens[unknown] as number, position: unknown, vocabulary } },
+      );
+    }
+    const longest = contextTokens - completionTokens;
+    if (tokens.length > longest) {
+      throw new EngineError(
+        'PROMPT_OVER_CONTEXT',
+        `The prompt has ${tokens.length} tokens, and the context of ${contextTokens} tokens takes ${longest}: shorten it by ${tokens.length - longest}.`,
+        { details: { promptTokens: tokens.length, contextTokens } },
+      );
+    }
+    return tokens;
+  }
+
+  #tokensOf(prompt: PromptInput): Uint32Array {
+    if (prompt.kind === 'ids') return prompt.ids;
+    if (prompt.kind === 'text') return this.text.encode(prompt.text);
+    if (!this.text.hasChatTemplate) {
+      throw new EngineError('TEMPLATE_MISSING', 'The model folder has no chat template: give a prompt instead of messages.');
+    }
+    return this.text.encodeChat(prompt.messages);
+  }
+}

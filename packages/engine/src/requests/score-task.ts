@@ -1,0 +1,61 @@
+/** Scores a text: one pass over its tokens, from which nothing is kept but one number a token (and the last row of logits). */
+import type { ScoreResult } from '../api.ts';
+import type { Head, SequenceConsumer } from '../step-loop.ts';
+
+export interface ScoreListener {
+  scored(result: ScoreResult): void;
+  failed(error: unknown): void;
+}
+
+export class ScoreTask implements SequenceConsumer {
+  readonly wantsLogits = true;
+  readonly stops = true;
+  readonly #tokens: Uint32Array;
+  readonly #listener: ScoreListener;
+  readonly #argmax: number[];
+  readonly #logprobs: number[];
+  #lastLogits: number[] = [];
+
+  constructor(tokens: Uint32Array, listener: ScoreListener) {
+    this.#tokens = tokens;
+    this.#listener = listener;
+    this.#argmax = new Array<number>(tokens.length).fill(0);
+    this.#logprobs = new Array<number>(tokens.length - 1).fill(0);
+  }
+
+  planned(): void {}
+
+  /** Rows are filed under their position: after a preemption some come twice, and are the same. */
+  take(head: Head): number {
+    const logits = head.logits as Float32Array;
+    const next = this.#tokens[head.position + 1];
+    this.#argmax[head.position] = head.argmax;
+    if (next === undefined) this.#lastLogits = Array.from(logits);
+    else this.#logprobs[head.position] = (logits[next] as number) - logSumExp(logits);
+    return head.argmax;
+  }
+
+  finished(): void {
+    const logprobs = this.#logprobs;
+    const mean = logprobs.reduce((sum, logprob) => sum + logprob, 0) / logprobs.length;
+    this.#listener.scored({
+      argmax: this.#argmax,
+      lastLogits: this.#lastLogits,
+      logprobs,
+      ...(logprobs.length > 0 ? { perplexity: Math.exp(-mean) } : {}),
+    });
+  }
+
+  failed(error: unknown): void {
+    this.#listener.failed(error);
+  }
+}
+
+/** log(sum(exp(x))), without overflow. Pure. */
+export function logSumExp(column: Float32Array): number {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < column.length; i += 1) largest = Math.max(largest, column[i] as number);
+  let sum = 0;
+  for (let i = 0; i < column.length; i += 1) sum += Math.exp((column[i] as number) - largest);
+  return largest + Math.log(sum);
+}

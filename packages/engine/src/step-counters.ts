@@ -1,0 +1,32 @@
+/** Counts of an engine since it was opened. */
+import type { KvCache } from '@octavo/kv';
+import type { SequenceUsage, StepPlan } from '@octavo/scheduler';
+
+export class StepCounters {
+  steps = 0;
+  /** Most pages that live sequences held at once (neither free nor evictable). */
+  peakPages = 0;
+  promptTokens = 0;
+  cachedTokens = 0;
+  computedTokens = 0;
+  completionTokens = 0;
+  uniquePageReads = 0;
+  savedPageReads = 0;
+  /** Cumulative milliseconds of each part of a step. Page copies count as writing. */
+  readonly stepMs = { plan: 0, prepare: 0, run: 0, write: 0, sample: 0, commit: 0 };
+
+  planned(plan: StepPlan, kv: KvCache | undefined): void {
+    this.steps += 1;
+    this.uniquePageReads += plan.attention.uniquePages;
+    this.savedPageReads += plan.attention.savedPageReads;
+    // Right after planning: admissions and extensions are in, and nothing of this step has been given back.
+    if (kv) this.peakPages = Math.max(this.peakPages, kv.pages - 1 - kv.freePages - kv.evictablePages);
+  }
+
+  /** Of a sequence that ended; completions are counted by those who asked for one. */
+  finished(usage: SequenceUsage): void {
+    this.promptTokens += usage.promptTokens;
+    this.cachedTokens += usage.cachedTokens;
+    this.computedTokens += usage.computedTokens;
+  }
+}

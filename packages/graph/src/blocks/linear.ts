@@ -1,0 +1,76 @@
+import { add, multiplyTransposed, splitLast } from '../ir/operators.ts';
+import type { Value } from '../ir/graph.ts';
+import type { BuildContext } from './build-context.ts';
+import type { LinearDescription } from './description.ts';
+import { floatWeight } from './weights.ts';
+
+/** Columns of a matrix that share one scale. */
+export const QUANTIZED_BLOCK = 32;
+
+/**
+ * Projections that read the same input, [1, M, in] -> [1, M, out] each. Packed weights become one matrix for all of them; float32
+ * weights stay as they are stored, so that the model's own file can be used in place.
+ */
+export function project(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value[] {
+  if (build.format === 'f32') return projections.map((projection) => projectFloat(build, x, projection));
+  const product = projectQuantized(build, x, projections);
+  return projections.length === 1 ? [product] : splitLast(build.graph, product, projections.map(({ out }) => out));
+}
+
+/** One projection. */
+export function projectOne(build: BuildContext, x: Value, projection: LinearDescription): Value {
+  return project(build, x, [projection])[0] as Value;
+}
+
+function projectFloat(build: BuildContext, x: Value, projection: LinearDescription): Value {
+  const { tensor, bias, out, in: into } = projection;
+  const right = floatWeight(build, tensor, [out, into]);
+  const product = multiplyTransposed(build.graph, { left: x, right, shape: [...x.shape.slice(0, -1), out] });
+  return bias === undefined ? product : add(build.graph, product, floatWeight(build, bias, [out]));
+}
+
+function projectQuantized(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value {
+  const { graph } = build;
+  const bits = build.format === 'q4' ? 4 : 8;
+  const into = projections[0]?.in ?? 0;
+  const out = projections.reduce((sum, projection) => sum + projection.out, 0);
+  for (const projection of projections) build.weights.expect(projection.tensor, [projection.out, into]);
+  const tensors = projections.map(({ tensor }) => tensor);
+  const blocks = Math.ceil(into / QUANTIZED_BLOCK);
+  const name = tensors.join('+');
+  const codes = graph.weight(
+    { name: `${name}.q${bits}`, type: 'uint8', shape: [out, blocks, (QUANTIZED_BLOCK * bits) / 8] },
+    { kind: 'quantized', tensors, bits, part: 'codes' },
+  );
+  const scales = graph.weight(
+    { name: `${name}.q${bits}.scales`, type: 'float32', shape: [out * blocks] },
+    { kind: 'quantized', tensors, bits, part: 'scales' },
+  );
+  return graph.call(
+    {
+      operator: 'MatMulNBits',
+      domain: 'com.microsoft',
+      inputs: [x, codes, scales, null, null, stackedBias(build, projections)],
+      attributes: {
+        K: { int: into },
+        N: { int: out },
+        bits: { int: bits },
+        block_size: { int: QUANTIZED_BLOCK },
+        // 4: activations are rounded to 8 bits per block of a row, so that the products are sums of integers.
+        accuracy_level: { int: 4 },
+      },
+    },
+    'float32',
+    [...x.shape.slice(0, -1), out],
+  );
+}
+
+function stackedBias(build: BuildContext, projections: readonly LinearDescription[]): Value | null {
+  const biases = projections.flatMap(({ bias }) => (bias === undefined ? [] : [bias]));
+  if (biases.length === 0) return null;
+  if (biases.length !== projections.length) throw new Error('projections of one input have all a bias or none');
+  for (const { bias, out } of projections) build.weights.expect(bias as string, [out]);
+  const out = projections.reduce((sum, projection) => sum + projection.out, 0);
+  const value: Value = { name: biases.join('+'), type: 'float32', shape: [out] };
+  return build.graph.weight(value, { kind: 'stacked', tensors: biases });
+}

@@ -1,0 +1,112 @@
+/** Folders of compiled graphs: found again by fingerprint, checked before use, written beside and renamed so that none is seen half-made. */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GraphError } from '../errors.ts';
+
+export const GRAPH_FILE = 'model.onnx';
+const MANIFEST_FILE = 'compiled.json';
+const PARTIAL_PREFIX = '.partial-';
+/** A folder that is still partial after a day belongs to a process that is gone. */
+const STALE_MS = 24 * 60 * 60 * 1000;
+
+interface Manifest {
+  /** Bytes of every other file of the folder. */
+  readonly files: Readonly<Record<string, number>>;
+  /** sha256 of the graph file; weights are too large to be hashed at every start. */
+  readonly graphDigest: string;
+}
+
+/** Whether the folder holds everything that its manifest lists, in full. Reads the manifest and the graph file. */
+export async function isIntact(folder: string): Promise<boolean> {
+  try {
+    const manifest = JSON.parse(await readFile(join(folder, MANIFEST_FILE), 'utf8')) as Manifest;
+    const files = Object.entries(manifest.files);
+    if (!files.some(([name]) => name === GRAPH_FILE)) return false;
+    for (const [name, bytes] of files) {
+      if ((await stat(join(folder, name))).size !== bytes) return false;
+    }
+    return (await digestOf(join(folder, GRAPH_FILE))) === manifest.graphDigest;
+  } catch {
+    // Whatever cannot be read is damaged: it is compiled again.
+    return false;
+  }
+}
+
+/**
+ * Lets `fill` write a new folder, then puts it in its place under `cacheFolder` at once. When another process was faster, its result
+ * stays; a damaged one is replaced. Throws CACHE_UNWRITABLE when the file system refuses.
+ */
+export async function publishFolder(
+  place: { readonly cacheFolder: string; readonly name: string },
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
+  const target = join(place.cacheFolder, place.name);
+  const partial = join(place.cacheFolder, `${PARTIAL_PREFIX}${randomUUID()}`);
+  try {
+    await mkdir(partial, { recursive: true });
+    await removeStale(place.cacheFolder);
+    await fill(partial);
+    await writeManifest(partial);
+    await moveInPlace(partial, target);
+  } catch (cause) {
+    throw cause instanceof GraphError ? cause : unwritable(place.cacheFolder, cause);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+async function writeManifest(folder: string): Promise<void> {
+  const files: Record<string, number> = {};
+  for (const name of (await readdir(folder)).sort()) files[name] = (await stat(join(folder, name))).size;
+  const manifest: Manifest = { files, graphDigest: await digestOf(join(folder, GRAPH_FILE)) };
+  await writeFile(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);
+}
+
+async function moveInPlace(partial: string, target: string): Promise<void> {
+  if (await tryRename(partial, target)) return;
+  if (await isIntact(target)) return;
+  // A damaged folder is moved aside first: a reader then finds either no folder or a whole one.
+  const aside = join(target, '..', `${PARTIAL_PREFIX}${randomUUID()}`);
+  await rename(target, aside).catch((error: unknown) => {
+    if (!hasCode(error, ['ENOENT'])) throw error;
+  });
+  await rm(aside, { recursive: true, force: true });
+  if (!(await tryRename(partial, target)) && !(await isIntact(target))) {
+    throw new Error(`${target} is taken by something that is no compiled graph`);
+  }
+}
+
+/** False when something is in the way. */
+async function tryRename(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (hasCode(error, ['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM'])) return false;
+    throw error;
+  }
+}
+
+async function removeStale(cacheFolder: string): Promise<void> {
+  for (const name of await readdir(cacheFolder)) {
+    if (!name.startsWith(PARTIAL_PREFIX)) continue;
+    const path = join(cacheFolder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > STALE_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function digestOf(file: string): Promise<string> {
+  return createHash('sha256').update(await readFile(file)).digest('hex');
+}
+
+function hasCode(error: unknown, codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
+function unwritable(cacheFolder: string, cause: unknown): GraphError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `compiled graphs cannot be kept in ${cacheFolder} (${why}): make room there or set OCTAVO_CACHE to another folder`;
+  return new GraphError('CACHE_UNWRITABLE', message, { file: cacheFolder, cause });
+}

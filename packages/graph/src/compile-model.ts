@@ -1,0 +1,107 @@
+import { constants, copyFile, link, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { BuildContext } from './blocks/build-context.ts';
+import { buildDecoder } from './blocks/decoder.ts';
+import type { DecoderDescription } from './blocks/description.ts';
+import { GRAPH_FILE, isIntact, publishFolder } from './cache/compiled-folder.ts';
+import { fingerprint } from './cache/fingerprint.ts';
+import type { CompiledModel, CompileOptions, WeightFormat } from './compiled-model.ts';
+import { readModelConfig } from './config/model-folder.ts';
+import { GraphError } from './errors.ts';
+import { GraphBuilder } from './ir/builder.ts';
+import { lowerPagedAttention } from './lowering/paged-attention.ts';
+import { emitOnnx } from './onnx/emit.ts';
+import { packedTotal, packWeights } from './weights/pack.ts';
+import { PACKED_FILE, placeWeights } from './weights/placement.ts';
+import { type WeightFile, WeightFiles } from './weights/weight-files.ts';
+
+const weightFormats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
+
+/** More levels than a prefix tree is ever deep in practice; each costs inputs in every step. */
+const MAX_LEVELS = 16;
+
+/** Rope tables are made for no more positions unless asked for: beyond it they would be larger than small models. */
+const DEFAULT_CONTEXT_TOKENS = 1 << 17;
+
+/** Options with their defaults filled in. */
+interface Compilation {
+  readonly description: DecoderDescription;
+  readonly weights: WeightFormat;
+  readonly levels: number;
+  readonly cacheFolder: string;
+  readonly onProgress: NonNullable<CompileOptions['onProgress']>;
+}
+
+/**
+ * Compiles the model of a Hugging Face folder into an ONNX graph whose attention reads K/V from pages (step-interface.ts), or finds
+ * the one compiled before. Effects: reads `folder`, writes below `options.cacheFolder`. Cost: a few milliseconds when found; else one
+ * pass over the weights that are packed, with some MiB of memory whatever the model's. Throws GraphError; never leaves a half-made folder.
+ */
+export async function compileModel(folder: string, options: CompileOptions): Promise<CompiledModel> {
+  const sourceFolder = resolve(folder);
+  const { description: own, endIds, fields } = await readModelConfig(sourceFolder);
+  const compilation = checkOptions(own, options);
+  const { description, weights, levels, cacheFolder, onProgress } = compilation;
+  const files = await WeightFiles.open(sourceFolder);
+  try {
+    const { contextTokens } = description.shape;
+    const name = await fingerprint({ config: fields, files: files.files, weights, levels, contextTokens });
+    const target = join(cacheFolder, name);
+    const fromCache = await isIntact(target);
+    if (!fromCache) await publishFolder({ cacheFolder, name }, (partial) => writeCompiled(partial, compilation, files));
+    onProgress({ status: 'ready', loaded: 1, total: 1 });
+    const graphFile = join(target, GRAPH_FILE);
+    return { sourceFolder, graphFile, shape: description.shape, weights, levels, endIds, fingerprint: name, fromCache };
+  } finally {
+    await files.close();
+  }
+}
+
+function checkOptions(own: DecoderDescription, options: CompileOptions): Compilation {
+  const { weights = 'f32', levels, cacheFolder, onProgress = () => {} } = options;
+  if (!weightFormats.includes(weights)) throw wrongOption('weights', weights, weightFormats.join(', '));
+  if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS) throw wrongOption('levels', levels, `1 to ${MAX_LEVELS}`);
+  if (typeof cacheFolder !== 'string' || cacheFolder === '') throw wrongOption('cacheFolder', cacheFolder, 'a path');
+  const most = own.shape.contextTokens;
+  const contextTokens = options.contextTokens ?? Math.min(most, DEFAULT_CONTEXT_TOKENS);
+  if (!Number.isInteger(contextTokens) || contextTokens < 1 || contextTokens > most) {
+    throw wrongOption('contextTokens', contextTokens, `1 to the model's ${most}`);
+  }
+  const description = { ...own, shape: { ...own.shape, contextTokens } };
+  return { description, weights, levels, cacheFolder: resolve(cacheFolder), onProgress };
+}
+
+async function writeCompiled(folder: string, compilation: Compilation, files: WeightFiles): Promise<void> {
+  const { description, weights, levels, onProgress } = compilation;
+  const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: weights };
+  buildDecoder(build, description);
+  const graph = lowerPagedAttention(build.graph, levels);
+  const placement = placeWeights(graph, files);
+  const total = packedTotal(placement);
+  onProgress({ status: 'read', loaded: 0, total });
+  await packWeights(join(folder, PACKED_FILE), {
+    placement,
+    files,
+    onWritten: (loaded) => onProgress({ status: 'pack', loaded, total }),
+  });
+  const links = placement.linked;
+  for (const [index, file] of links.entries()) {
+    onProgress({ status: 'write', loaded: index, total: links.length });
+    await linkFile(file, join(folder, file.name));
+  }
+  await writeFile(join(folder, GRAPH_FILE), emitOnnx(graph, placement.extents));
+}
+
+/** The runtime refuses weights outside the graph's folder and symbolic links, so the real file gets a second name there. */
+async function linkFile(file: WeightFile, target: string): Promise<void> {
+  try {
+    await link(file.realPath, target);
+  } catch {
+    // Another file system, or one without hard links, or somebody else's file: copied once.
+    await copyFile(file.realPath, target, constants.COPYFILE_FICLONE);
+  }
+}
+
+function wrongOption(name: string, given: unknown, wanted: string): GraphError {
+  return new GraphError('OPTION_INVALID', `option ${name} is ${JSON.stringify(given)}: give ${wanted}`);
+}

@@ -1,0 +1,111 @@
+/**
+ * The intermediate representation: values with symbolic shapes, operators, and one abstract node, attention over pages.
+ * An architecture builds a graph with abstract nodes; `lowering/` replaces them by operators; `onnx/` writes what is left.
+ */
+
+export type ElementType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'uint8' | 'bool';
+
+/** Bytes of one element. */
+export const elementBytes: Readonly<Record<ElementType, number>> = {
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  bool: 1,
+};
+
+/** A number, or the name of a quantity that is known only when the graph runs ('M': rows of the step). */
+export type Dim = number | string;
+
+export interface Value {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly Dim[];
+}
+
+export type Attribute =
+  | { readonly int: number }
+  | { readonly float: number }
+  | { readonly ints: readonly number[] }
+  | { readonly block: Block };
+
+/** '' is the ONNX standard domain. */
+export type OperatorDomain = '' | 'com.microsoft';
+
+export interface OperatorNode {
+  readonly kind: 'operator';
+  readonly operator: string;
+  readonly domain: OperatorDomain;
+  /** null: an optional input that is left out. */
+  readonly inputs: readonly (Value | null)[];
+  /** null: an optional output that nobody reads. */
+  readonly outputs: readonly (Value | null)[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/**
+ * Attention of the step's rows to the pages of their past, to earlier rows of their chunk, and to themselves. Which rows read which
+ * pages comes from the step's inputs (see step-interface.ts), so the node has none for it.
+ */
+export interface PagedAttentionNode {
+  readonly kind: 'paged-attention';
+  readonly layer: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** What query-key products are multiplied with. */
+  readonly scale: number;
+  /** [1, M, heads x headDim], after rotation. */
+  readonly queries: Value;
+  /** [1, M, kvHeads x headDim], after rotation. */
+  readonly keys: Value;
+  /** [1, M, kvHeads x headDim] */
+  readonly values: Value;
+  /** [1, M, heads x headDim] */
+  readonly output: Value;
+}
+
+export type GraphNode = OperatorNode | PagedAttentionNode;
+
+/** A branch of an `If`: it may read every value defined before the `If`. */
+export interface Block {
+  readonly nodes: readonly GraphNode[];
+  readonly outputs: readonly Value[];
+}
+
+/** A small tensor that is written into the graph file itself. */
+export interface Constant {
+  readonly value: Value;
+  readonly bytes: Uint8Array;
+}
+
+/** Where the bytes of a weight come from. */
+export type WeightSource =
+  /** The tensor as it is stored; the weight's type is the stored one. */
+  | { readonly kind: 'stored'; readonly tensor: string }
+  /** The tensor's elements widened to float32. */
+  | { readonly kind: 'widened'; readonly tensor: string }
+  /** Codes or scales of tensors [out, in] stacked along `out` and quantised in blocks along `in`. */
+  | { readonly kind: 'quantized'; readonly tensors: readonly string[]; readonly bits: 4 | 8; readonly part: QuantizedPart }
+  /** Float32 vectors, one after the other. */
+  | { readonly kind: 'stacked'; readonly tensors: readonly string[] }
+  /** Row r of a float32 table. */
+  | { readonly kind: 'computed'; readonly fillRow: (row: number, into: Float32Array) => void };
+
+export type QuantizedPart = 'codes' | 'scales';
+
+/** A tensor that is kept in a file beside the graph. */
+export interface Weight {
+  readonly value: Value;
+  readonly source: WeightSource;
+}
+
+export interface Graph {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly constants: readonly Constant[];
+  readonly weights: readonly Weight[];
+  readonly nodes: readonly GraphNode[];
+}

@@ -1,0 +1,154 @@
+/** Operators as functions of values: each appends one node and works out the shape of what comes out. */
+import type { GraphBuilder } from './builder.ts';
+import type { Block, Dim, ElementType, Value } from './graph.ts';
+
+/** Shape after broadcasting; a symbolic dimension wins over 1. */
+export function broadcast(a: readonly Dim[], b: readonly Dim[]): Dim[] {
+  const rank = Math.max(a.length, b.length);
+  const shape: Dim[] = [];
+  for (let axis = 0; axis < rank; axis += 1) {
+    const left = a[a.length - rank + axis] ?? 1;
+    const right = b[b.length - rank + axis] ?? 1;
+    shape.push(left === 1 ? right : left);
+  }
+  return shape;
+}
+
+function binary(operator: string) {
+  return (graph: GraphBuilder, left: Value, right: Value, name?: string): Value =>
+    graph.call({ operator, inputs: [left, right] }, left.type, broadcast(left.shape, right.shape), name);
+}
+
+export const add = binary('Add');
+export const subtract = binary('Sub');
+export const multiply = binary('Mul');
+
+export function less(graph: GraphBuilder, left: Value, right: Value): Value {
+  return graph.call({ operator: 'Less', inputs: [left, right] }, 'bool', broadcast(left.shape, right.shape));
+}
+
+export function where(graph: GraphBuilder, condition: Value, yes: Value, no: Value): Value {
+  const shape = broadcast(condition.shape, broadcast(yes.shape, no.shape));
+  return graph.call({ operator: 'Where', inputs: [condition, yes, no] }, yes.type, shape);
+}
+
+export function log(graph: GraphBuilder, x: Value): Value {
+  return graph.call({ operator: 'Log', inputs: [x] }, x.type, x.shape);
+}
+
+export function softmax(graph: GraphBuilder, x: Value, axis: number): Value {
+  return graph.call({ operator: 'Softmax', inputs: [x], attributes: { axis: { int: axis } } }, x.type, x.shape);
+}
+
+/** Maximum over the last axis, which stays as 1. */
+export function maxOfLast(graph: GraphBuilder, x: Value): Value {
+  return graph.call({ operator: 'ReduceMax', inputs: [x, graph.ints([-1])] }, x.type, [...x.shape.slice(0, -1), 1]);
+}
+
+/** Elements of `x` along `axis` chosen by `indexes`. */
+export function gather(graph: GraphBuilder, x: Value, indexes: Value, axis: number): Value {
+  const shape = [...x.shape.slice(0, axis), ...indexes.shape, ...x.shape.slice(axis + 1)];
+  return graph.call({ operator: 'Gather', inputs: [x, indexes], attributes: { axis: { int: axis } } }, x.type, shape);
+}
+
+export interface ReshapeTarget {
+  /** As in ONNX: 0 keeps the dimension, one -1 takes what is left. */
+  readonly to: readonly number[] | Value;
+  /** The shape that results. */
+  readonly shape: readonly Dim[];
+}
+
+export function reshape(graph: GraphBuilder, x: Value, target: ReshapeTarget, name?: string): Value {
+  const to = 'name' in target.to ? target.to : graph.ints(target.to);
+  return graph.call({ operator: 'Reshape', inputs: [x, to] }, x.type, target.shape, name);
+}
+
+export function transpose(graph: GraphBuilder, x: Value, order: readonly number[]): Value {
+  const shape = order.map((axis) => x.shape[axis] ?? 1);
+  return graph.call({ operator: 'Transpose', inputs: [x], attributes: { perm: { ints: order } } }, x.type, shape);
+}
+
+export function concat(graph: GraphBuilder, parts: readonly Value[], target: { axis: number; shape: readonly Dim[] }): Value {
+  const type = parts[0]?.type ?? 'float32';
+  return graph.call({ operator: 'Concat', inputs: parts, attributes: { axis: { int: target.axis } } }, type, target.shape);
+}
+
+/** Cuts the last axis into parts of the given widths. */
+export function splitLast(graph: GraphBuilder, x: Value, widths: readonly number[]): Value[] {
+  const outputs = widths.map((width) => graph.declare('Split', x.type, [...x.shape.slice(0, -1), width]));
+  const call = { operator: 'Split', inputs: [x, graph.ints(widths)], attributes: { axis: { int: -1 } } };
+  graph.append(call, outputs);
+  return outputs;
+}
+
+export function expand(graph: GraphBuilder, x: Value, target: { to: Value; shape: readonly Dim[] }): Value {
+  return graph.call({ operator: 'Expand', inputs: [x, target.to] }, x.type, target.shape);
+}
+
+export function cast(graph: GraphBuilder, x: Value, type: ElementType, name?: string): Value {
+  return graph.call({ operator: 'Cast', inputs: [x], attributes: { to: { int: onnxElementType[type] } } }, type, x.shape, name);
+}
+
+/** One dimension of `x` as an int64 tensor [1]. */
+export function dimension(graph: GraphBuilder, x: Value, axis: number): Value {
+  const attributes = { start: { int: axis }, end: { int: axis + 1 } };
+  return graph.call({ operator: 'Shape', inputs: [x], attributes }, 'int64', [1]);
+}
+
+export interface MatrixProduct {
+  readonly left: Value;
+  readonly right: Value;
+  /** What the product is multiplied with. */
+  readonly alpha?: number;
+  readonly shape: readonly Dim[];
+}
+
+/** alpha x left x right^T over the last two axes. */
+export function multiplyTransposed(graph: GraphBuilder, product: MatrixProduct): Value {
+  const attributes = { transB: { int: 1 }, alpha: { float: product.alpha ?? 1 } };
+  const inputs = [product.left, product.right];
+  return graph.call({ operator: 'FusedMatMul', domain: 'com.microsoft', inputs, attributes }, 'float32', product.shape);
+}
+
+/** alpha x left^T x right over the last two axes. */
+export function multiplyLeftTransposed(graph: GraphBuilder, product: MatrixProduct): Value {
+  const attributes = { transA: { int: 1 }, alpha: { float: product.alpha ?? 1 } };
+  const inputs = [product.left, product.right];
+  return graph.call({ operator: 'FusedMatMul', domain: 'com.microsoft', inputs, attributes }, 'float32', product.shape);
+}
+
+/** left x right over the last two axes. */
+export function multiplyMatrices(graph: GraphBuilder, product: Omit<MatrixProduct, 'alpha'>): Value {
+  return graph.call({ operator: 'MatMul', inputs: [product.left, product.right] }, 'float32', product.shape);
+}
+
+/** A copy of a value under a new name: what a branch has to give out when it computes nothing. */
+export function identity(graph: GraphBuilder, x: Value): Value {
+  return graph.call({ operator: 'Identity', inputs: [x] }, x.type, x.shape);
+}
+
+export interface Choice {
+  /** bool [1] */
+  readonly condition: Value;
+  readonly yes: Block;
+  readonly no: Block;
+}
+
+/** Runs one of two blocks; the outputs have the shapes that `yes` gives. */
+export function choose(graph: GraphBuilder, choice: Choice): Value[] {
+  const outputs = choice.yes.outputs.map((value) => graph.declare('If', value.type, value.shape));
+  const attributes = { then_branch: { block: choice.yes }, else_branch: { block: choice.no } };
+  graph.append({ operator: 'If', inputs: [choice.condition], attributes }, outputs);
+  return outputs;
+}
+
+/** Numbers of TensorProto.DataType in onnx.proto. */
+export const onnxElementType: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
+};

@@ -1,0 +1,186 @@
+/** Runs compiled graphs in onnxruntime, which is a dependency of the engine package only. Used by tests. */
+import { createRequire } from 'node:module';
+import type { CompiledModel, ModelShape } from './compiled-model.ts';
+import { stepInputs, stepOutputs } from './step-interface.ts';
+
+export interface OrtTensor {
+  readonly dims: readonly number[];
+  readonly data: Float32Array | Int32Array | Uint8Array | BigInt64Array;
+}
+
+interface OrtSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  run(feeds: Record<string, OrtTensor>): Promise<Record<string, OrtTensor>>;
+  release(): Promise<void>;
+}
+
+interface Ort {
+  readonly InferenceSession: { create(file: string, options: object): Promise<OrtSession> };
+  readonly Tensor: new (type: string, data: Float32Array | Int32Array | Uint8Array, dims: readonly number[]) => OrtTensor;
+}
+
+const require = createRequire(new URL('../../engine/package.json', import.meta.url));
+export const ort = require('onnxruntime-node') as Ort;
+
+/** Rows that all read the first `tokens` tokens of `pages`. */
+export interface GroupSpec {
+  readonly rows: readonly number[];
+  readonly pages: readonly number[];
+  readonly tokens: number;
+}
+
+/** One run of the graph, in terms of rows. */
+export interface StepSpec {
+  readonly tokens: readonly number[];
+  readonly positions: readonly number[];
+  readonly headRows: readonly number[];
+  readonly fullRows: readonly number[];
+  /** Groups of each level; a level that is absent or empty is switched off. */
+  readonly levels: readonly (readonly GroupSpec[])[];
+  /** Rows of each chunk, in order. */
+  readonly chunks: readonly (readonly number[])[];
+}
+
+export interface StepRun {
+  /** [layers, M, kvHeads, headDim] */
+  readonly newKeys: Float32Array;
+  readonly newValues: Float32Array;
+  readonly argmax: Int32Array;
+  /** One array of the vocabulary for each full row. */
+  readonly logits: readonly Float32Array[];
+}
+
+/** K/V of one layer. */
+export interface LayerPools {
+  /** [kvHeads, pages, pageSize, headDim] */
+  readonly keys: Float32Array;
+  readonly values: Float32Array;
+}
+
+export interface PoolShape {
+  readonly pages: number;
+  readonly pageSize: number;
+}
+
+export function makePools(shape: ModelShape, pool: PoolShape): LayerPools[] {
+  const elements = shape.kvHeads * pool.pages * pool.pageSize * shape.headDim;
+  return Array.from({ length: shape.layers }, () => ({ keys: new Float32Array(elements), values: new Float32Array(elements) }));
+}
+
+/** A session on a compiled graph. */
+export class GraphSession {
+  readonly model: CompiledModel;
+  readonly #session: OrtSession;
+
+  private constructor(model: CompiledModel, session: OrtSession) {
+    this.model = model;
+    this.#session = session;
+  }
+
+  static async open(model: CompiledModel, options: object = {}): Promise<GraphSession> {
+    const session = await ort.InferenceSession.create(model.graphFile, { enableMemPattern: false, logSeverityLevel: 3, ...options });
+    return new GraphSession(model, session);
+  }
+
+  get inputNames(): readonly string[] {
+    return this.#session.inputNames;
+  }
+
+  get outputNames(): readonly string[] {
+    return this.#session.outputNames;
+  }
+
+  async run(step: StepSpec, pools: readonly LayerPools[], pool: PoolShape): Promise<StepRun> {
+    return this.runFeeds(feedsOf(this.model, step, { pools, pool }));
+  }
+
+  async runFeeds(feeds: Record<string, OrtTensor>): Promise<StepRun> {
+    const outputs = await this.#session.run(feeds);
+    const logits = outputs[stepOutputs.logits] as OrtTensor;
+    const vocabulary = logits.dims[1] as number;
+    return {
+      newKeys: outputs[stepOutputs.newKeys]?.data as Float32Array,
+      newValues: outputs[stepOutputs.newValues]?.data as Float32Array,
+      argmax: outputs[stepOutputs.argmax]?.data as Int32Array,
+      logits: Array.from({ length: logits.dims[0] as number }, (_, row) =>
+        (logits.data as Float32Array).subarray(row * vocabulary, (row + 1) * vocabulary),
+      ),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+/** The graph's inputs for a step. */
+export function feedsOf(
+  model: CompiledModel,
+  step: StepSpec,
+  store: { pools: readonly LayerPools[]; pool: PoolShape },
+): Record<string, OrtTensor> {
+  const rowCount = step.tokens.length;
+  const feeds: Record<string, OrtTensor> = {
+    [stepInputs.tokens]: ints(step.tokens, [rowCount]),
+    [stepInputs.positions]: ints(step.positions, [rowCount]),
+    [stepInputs.headRows]: ints(step.headRows, [step.headRows.length]),
+    [stepInputs.fullRows]: ints(step.fullRows, [step.fullRows.length]),
+  };
+  for (let level = 0; level < model.levels; level += 1) addLevel(feeds, level, step.levels[level] ?? [], rowCount);
+  addChunks(feeds, step.chunks, rowCount);
+  const { kvHeads, headDim } = model.shape;
+  const dims = [kvHeads, store.pool.pages, store.pool.pageSize, headDim];
+  store.pools.forEach(({ keys, values }, layer) => {
+    feeds[stepInputs.keyPages(layer)] = new ort.Tensor('float32', keys, dims);
+    feeds[stepInputs.valuePages(layer)] = new ort.Tensor('float32', values, dims);
+  });
+  return feeds;
+}
+
+function addLevel(feeds: Record<string, OrtTensor>, level: number, given: readonly GroupSpec[], rowCount: number): void {
+  const placed = new Set(given.flatMap(({ rows }) => rows));
+  // A row without a group points into one that reads nothing.
+  const needsEmpty = given.length === 0 || placed.size < rowCount;
+  const groups = needsEmpty ? [...given, { rows: [0], pages: [0], tokens: 0 }] : given;
+  const rowsAGroup = Math.max(...groups.map(({ rows }) => rows.length));
+  const pagesAGroup = Math.max(...groups.map(({ pages }) => pages.length));
+  const rowAt = new Array<number>(rowCount).fill((groups.length - 1) * rowsAGroup);
+  given.forEach(({ rows }, group) => {
+    rows.forEach((row, place) => {
+      rowAt[row] = group * rowsAGroup + place;
+    });
+  });
+  feeds[stepInputs.levelOn(level)] = flag(given.length > 0);
+  feeds[stepInputs.levelRows(level)] = padded(groups.map(({ rows }) => rows), rowsAGroup);
+  feeds[stepInputs.levelPages(level)] = padded(groups.map(({ pages }) => pages), pagesAGroup);
+  feeds[stepInputs.levelTokens(level)] = ints(groups.map(({ tokens }) => tokens), [groups.length]);
+  feeds[stepInputs.levelRowAt(level)] = ints(rowAt, [rowCount]);
+}
+
+function addChunks(feeds: Record<string, OrtTensor>, given: readonly (readonly number[])[], rowCount: number): void {
+  const chunks = given.length === 0 ? [[0]] : given;
+  const rowsAChunk = Math.max(...chunks.map(({ length }) => length));
+  const rowAt = new Array<number>(rowCount).fill(0);
+  given.forEach((rows, chunk) => {
+    rows.forEach((row, place) => {
+      rowAt[row] = chunk * rowsAChunk + place;
+    });
+  });
+  feeds[stepInputs.chunkOn] = flag(given.length > 0);
+  feeds[stepInputs.chunkRows] = padded(chunks, rowsAChunk);
+  feeds[stepInputs.chunkRowAt] = ints(rowAt, [rowCount]);
+}
+
+function padded(lists: readonly (readonly number[])[], width: number): OrtTensor {
+  const flat = lists.flatMap((list) => [...list, ...new Array<number>(width - list.length).fill(0)]);
+  return ints(flat, [lists.length, width]);
+}
+
+function ints(values: readonly number[], dims: readonly number[]): OrtTensor {
+  return new ort.Tensor('int32', Int32Array.from(values), dims);
+}
+
+function flag(on: boolean): OrtTensor {
+  return new ort.Tensor('bool', Uint8Array.of(on ? 1 : 0), [1]);
+}

@@ -1,0 +1,95 @@
+/**
+ * Symmetric quantisation in blocks along a row, in the layout of `MatMulNBits` (ContribOperators.md of onnxruntime): a block's scale is its
+ * element of largest magnitude / -2^(bits - 1), so that this element is met exactly by the code 0; a code is round(x / scale) + 2^(bits - 1).
+ */
+
+export interface QuantizedLayout {
+  readonly columns: number;
+  /** Columns that share a scale. */
+  readonly block: number;
+  readonly bits: 4 | 8;
+}
+
+export interface QuantizedRows {
+  /** [rows, blocks, block x bits / 8]; of two 4-bit codes in a byte, the first is the lower one. */
+  readonly codes: Uint8Array;
+  /** [rows, blocks] */
+  readonly scales: Float32Array;
+}
+
+/** Blocks of a row; the last may be padded. */
+export function blocksOf(layout: QuantizedLayout): number {
+  return Math.ceil(layout.columns / layout.block);
+}
+
+/** Bytes of codes of a row. */
+export function codeBytesOf(layout: QuantizedLayout): number {
+  return (blocksOf(layout) * layout.block * layout.bits) / 8;
+}
+
+/**
+ * Quantises rows [rows, columns] into `into`. Returns the index of the first block that holds an infinity or NaN, or undefined.
+ * A padded last block gets codes for 0.
+ */
+export function quantizeRows(rows: Float32Array, layout: QuantizedLayout, into: QuantizedRows): number | undefined {
+  const { columns, block } = layout;
+  const blocks = blocksOf(layout);
+  const rowCount = rows.length / columns;
+  const write = layout.bits === 4 ? writeNibbles : writeBytes;
+  const codesABlock = (block * layout.bits) / 8;
+  for (let row = 0; row < rowCount; row += 1) {
+    for (let index = 0; index < blocks; index += 1) {
+      const begin = row * columns + index * block;
+      const end = Math.min(begin + block, (row + 1) * columns);
+      const at = row * blocks + index;
+      const scale = extremeOf(rows, begin, end) / -(1 << (layout.bits - 1));
+      if (!Number.isFinite(scale)) return at;
+      into.scales[at] = scale;
+      // Divided in double by the scale as it is stored, so that rounding to float32 is part of what the codes make up for.
+      const stored = into.scales[at] as number;
+      write(rows, { begin, end, inverse: stored === 0 ? 0 : 1 / stored }, into.codes.subarray(at * codesABlock, (at + 1) * codesABlock));
+    }
+  }
+  return undefined;
+}
+
+/** The element of largest magnitude, with its sign; NaN when there is one. */
+function extremeOf(rows: Float32Array, begin: number, end: number): number {
+  let extreme = 0;
+  let magnitude = 0;
+  for (let at = begin; at < end; at += 1) {
+    const x = rows[at] as number;
+    const absolute = Math.abs(x);
+    if (absolute > magnitude) {
+      magnitude = absolute;
+      extreme = x;
+    } else if (absolute !== absolute) return Number.NaN;
+  }
+  return extreme;
+}
+
+interface BlockRange {
+  readonly begin: number;
+  readonly end: number;
+  readonly inverse: number;
+}
+
+function writeBytes(rows: Float32Array, { begin, end, inverse }: BlockRange, codes: Uint8Array): void {
+  codes.fill(128);
+  for (let at = begin; at < end; at += 1) codes[at - begin] = codeOf((rows[at] as number) * inverse, 128);
+}
+
+function writeNibbles(rows: Float32Array, { begin, end, inverse }: BlockRange, codes: Uint8Array): void {
+  codes.fill(0x88);
+  for (let at = begin; at < end; at += 2) {
+    const low = codeOf((rows[at] as number) * inverse, 8);
+    const high = at + 1 < end ? codeOf((rows[at + 1] as number) * inverse, 8) : 8;
+    codes[(at - begin) >> 1] = low | (high << 4);
+  }
+}
+
+/** round(x) + zero, kept within [0, 2 x zero). */
+function codeOf(x: number, zero: number): number {
+  const code = Math.floor(x + zero + 0.5);
+  return code < 0 ? 0 : code >= 2 * zero ? 2 * zero - 1 : code;
+}

@@ -1,0 +1,35 @@
+import type { Int32Recycler } from './int32-recycler.ts';
+import type { NoRoom } from './kv-cache.ts';
+import type { PageLease } from './page-lease.ts';
+import type { PagePool } from './page-pool.ts';
+import type { PageRun, PrefixIndex } from './prefix-index.ts';
+import type { PageId } from './units.ts';
+
+/** What a cache is made of; every lease of it works on the same parts. */
+export interface KvParts {
+  readonly pageSize: number;
+  readonly pool: PagePool;
+  readonly index: PrefixIndex;
+  /** Lends page tables. */
+  readonly tables: Int32Recycler;
+  /** Filled before each publication, read within it. */
+  readonly run: { -readonly [K in keyof PageRun]: PageRun[K] };
+  /** Leases that were not released. */
+  readonly leases: Set<PageLease>;
+}
+
+/** Pages that can be had by taking free ones and evicting. Pure, O(1). */
+export function roomOf(parts: KvParts): number {
+  return parts.pool.freePages + parts.index.evictablePages;
+}
+
+/** The refusal, with both numbers. */
+export function noRoom(neededPages: number, availablePages: number): NoRoom {
+  return { ok: false, reason: 'no-room', neededPages, availablePages: Math.max(0, availablePages) };
+}
+
+/** A private page, evicting one when none is free. Precondition: `roomOf` > 0. O(1). */
+export function takePage(parts: KvParts): PageId {
+  if (parts.pool.freePages === 0) parts.index.evict();
+  return parts.pool.alloc();
+}

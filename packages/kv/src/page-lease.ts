@@ -1,0 +1,288 @@
+import { KvError } from './errors.ts';
+import { INTERNALS } from './internals.ts';
+import type { CacheMode, ExtendResult, ForkResult, KvLease, MissReason, PageCopy } from './kv-cache.ts';
+import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
+import { PageTable } from './page-table.ts';
+import type { PageRun } from './prefix-index.ts';
+import { fullPagesIn, type NodeId, type PageId, pagesFor } from './units.ts';
+
+const EXTENDED: ExtendResult = Object.freeze({ ok: true });
+const NO_COPIES: readonly PageCopy[] = Object.freeze([]);
+
+/** What a lease starts with: the locks are taken, the pages are not. */
+export interface LeaseStart {
+  readonly mode: CacheMode;
+  readonly salt: string;
+  /** Where its published pages end; undefined for a lease that bypasses the index. */
+  readonly endNode: NodeId | undefined;
+  /** What it locks: `endNode`, or below it the node of a page that rows are copied from. */
+  readonly lockNode: NodeId | undefined;
+  readonly matchedTokens: number;
+  readonly missReason: MissReason;
+  /** Pages that its table will be able to hold without growing. */
+  readonly expectedPages: number;
+}
+
+/** A lease as the checker sees it. */
+export interface LeaseView {
+  readonly mode: CacheMode;
+  readonly salt: string;
+  readonly phase: 'live' | 'sealed';
+  readonly endNode: NodeId | undefined;
+  readonly lockNode: NodeId | undefined;
+  readonly table: PageTable;
+  readonly copies: readonly PageCopy[];
+}
+
+/** The lease of one sequence: a page table, and a lock on the node where its published pages end. */
+export class PageLease implements KvLease {
+  readonly matchedTokens: number;
+  readonly missReason: MissReason;
+  readonly #parts: KvParts;
+  readonly #mode: CacheMode;
+  readonly #salt: string;
+  readonly #table: PageTable;
+  #phase: 'live' | 'sealed' | 'released' = 'live';
+  #endNode: NodeId | undefined;
+  #lockNode: NodeId | undefined;
+  /** The end without a sealed page. */
+  #fullEnd: NodeId | undefined;
+  #sealedTokens = 0;
+  #copies = NO_COPIES;
+
+  constructor(parts: KvParts, start: LeaseStart) {
+    this.#parts = parts;
+    this.#mode = start.mode;
+    this.#salt = start.salt;
+    this.#endNode = start.endNode;
+    this.#lockNode = start.lockNode;
+    this.#fullEnd = start.endNode;
+    this.matchedTokens = start.matchedTokens;
+    this.missReason = start.missReason;
+    this.#table = new PageTable(parts, start.expectedPages);
+    parts.leases.add(this);
+  }
+
+  get pageTable(): Int32Array {
+    this.#assertHeld();
+    return this.#table.array;
+  }
+
+  get pageCount(): number {
+    this.#assertHeld();
+    return this.#table.pageCount;
+  }
+
+  get sharedPages(): number {
+    this.#assertHeld();
+    return this.#table.sharedPages;
+  }
+
+  get copies(): readonly PageCopy[] {
+    this.#assertHeld();
+    return this.#copies;
+  }
+
+  tryExtend(tokens: number): ExtendResult {
+    this.#assertHeld();
+    if (!Number.isInteger(tokens) || tokens < 0) {
+      throw new KvError('INVALID_TOKENS', `A page table cannot reach ${tokens} tokens; give a whole number from 0 on.`);
+    }
+    if (this.#phase === 'sealed') throw this.#sealedError();
+    const needed = pagesFor(tokens, this.#parts.pageSize) - this.#table.pageCount;
+    if (needed <= 0) return EXTENDED;
+    const available = roomOf(this.#parts);
+    if (needed > available) return noRoom(needed, available);
+    this.#table.take(needed);
+    return EXTENDED;
+  }
+
+  transferred(): void {
+    this.#assertHeld();
+    if (this.#copies.length === 0) return;
+    this.#endTransfers();
+    // The source's rows are here: what is left to lock is the path to the own end.
+    if (this.#lockNode !== undefined && this.#endNode !== undefined) {
+      this.#parts.index.raiseLock(this.#lockNode, this.#endNode);
+    }
+    this.#lockNode = this.#endNode;
+  }
+
+  publish(tokens: Uint32Array, writtenTokens: number): void {
+    this.#assertWritten(tokens, writtenTokens);
+    if (this.#phase === 'sealed') return;
+    const table = this.#table;
+    const full = fullPagesIn(writtenTokens, this.#parts.pageSize);
+    const end = this.#publishingEnd();
+    if (end === undefined || full <= table.sharedPages) return;
+    this.#assertTransferred();
+    // A page that a fork still reads stays private until the fork has its rows: published, it could be evicted too early.
+    let endPage = table.sharedPages;
+    while (endPage < full && this.#isOwnAlone(endPage)) endPage++;
+    if (endPage === table.sharedPages) return;
+    this.#fullEnd = this.#parts.index.publish(end, this.#run(tokens, endPage));
+    this.#moveTo(this.#fullEnd, endPage);
+  }
+
+  seal(tokens: Uint32Array, writtenTokens: number): void {
+    this.publish(tokens, writtenTokens);
+    if (this.#phase === 'sealed') return;
+    const full = fullPagesIn(writtenTokens, this.#parts.pageSize);
+    const tailTokens = writtenTokens - full * this.#parts.pageSize;
+    const end = this.#publishingEnd();
+    const isNext = tailTokens > 0 && this.#table.sharedPages === full && this.#isOwnAlone(full);
+    if (end !== undefined && isNext) {
+      this.#assertTransferred();
+      const node = this.#parts.index.seal(end, this.#run(tokens, full + 1), tailTokens);
+      if (node !== undefined) this.#moveTo(node, full + 1);
+    }
+    this.#phase = 'sealed';
+    this.#sealedTokens = writtenTokens;
+  }
+
+  fork(tokens: Uint32Array, writtenTokens: number): ForkResult {
+    this.publish(tokens, writtenTokens);
+    this.#assertTransferred();
+    this.#assertCovers(writtenTokens);
+    const { pageSize, index } = this.#parts;
+    const full = fullPagesIn(writtenTokens, pageSize);
+    const publishes = this.#publishingEnd() !== undefined;
+    const shared = publishes ? Math.min(this.#table.sharedPages, full) : full;
+    const needed = pagesFor(writtenTokens, pageSize) - shared;
+    if (this.#lockNode !== undefined) index.lock(this.#lockNode);
+    const available = roomOf(this.#parts);
+    if (needed > available) {
+      if (this.#lockNode !== undefined) index.unlock(this.#lockNode);
+      return noRoom(needed, available);
+    }
+    if (!publishes) this.#table.detachUpTo(full);
+    const lease = new PageLease(this.#parts, {
+      mode: this.#mode,
+      salt: this.#salt,
+      endNode: this.#fullEnd,
+      lockNode: this.#lockNode,
+      matchedTokens: writtenTokens,
+      missReason: 'none',
+      expectedPages: this.#table.pageCount + 1,
+    });
+    lease.#table.shareFrom(this.#table, shared);
+    lease.#table.take(needed);
+    lease.#startTransfers(this.#copiesTo(lease.#table, writtenTokens));
+    return { ok: true, lease, copies: lease.#copies };
+  }
+
+  release(): void {
+    this.#assertHeld();
+    const { index, leases } = this.#parts;
+    this.#endTransfers();
+    this.#table.release();
+    // The pages first: an unlocked node must not have held pages.
+    if (this.#lockNode !== undefined) index.unlock(this.#lockNode);
+    leases.delete(this);
+    this.#phase = 'released';
+  }
+
+  /** Fills the table of a new lease: the path to its end, then private pages, into the first of which `source` is to be copied. */
+  fill(matchedPages: number, newPages: number, source?: { readonly page: PageId; readonly tokens: number }): void {
+    if (this.#endNode !== undefined) this.#table.sharePath(this.#endNode, matchedPages);
+    this.#table.take(newPages);
+    if (source === undefined) return;
+    this.#startTransfers([{ from: source.page, to: this.#table.page(matchedPages), tokens: source.tokens }]);
+  }
+
+  /** The fields. Not for callers: see `internals.ts`. */
+  [INTERNALS](): LeaseView {
+    return {
+      mode: this.#mode,
+      salt: this.#salt,
+      phase: this.#phase === 'sealed' ? 'sealed' : 'live',
+      endNode: this.#endNode,
+      lockNode: this.#lockNode,
+      table: this.#table,
+      copies: this.#copies,
+    };
+  }
+
+  /** Where the next page would be published; undefined when this lease publishes nothing (any more). */
+  #publishingEnd(): NodeId | undefined {
+    const end = this.#endNode;
+    return end === undefined || this.#parts.index.isDetached(end) ? undefined : end;
+  }
+
+  #isOwnAlone(place: number): boolean {
+    return this.#parts.pool.references(this.#table.page(place)) === 1;
+  }
+
+  /** The cache's one run object, so that publishing allocates nothing. */
+  #run(tokens: Uint32Array, endPage: number): PageRun {
+    const run = this.#parts.run;
+    run.tokens = tokens;
+    run.table = this.#table.array;
+    run.firstPage = this.#table.sharedPages;
+    run.endPage = endPage;
+    return run;
+  }
+
+  #moveTo(node: NodeId, sharedPages: number): void {
+    this.#endNode = node;
+    this.#lockNode = node;
+    this.#table.sharedPages = sharedPages;
+  }
+
+  /** The written rows that a fork's shared pages do not hold: normally those of the partly filled page. */
+  #copiesTo(target: PageTable, writtenTokens: number): PageCopy[] {
+    const pageSize = this.#parts.pageSize;
+    const copies: PageCopy[] = [];
+    for (let place = target.sharedPages; place < target.pageCount; place++) {
+      const tokens = Math.min(pageSize, writtenTokens - place * pageSize);
+      copies.push({ from: this.#table.page(place), to: target.page(place), tokens });
+    }
+    return copies;
+  }
+
+  /** The copies are the executor's from here on; their sources are held until `transferred`. */
+  #startTransfers(copies: readonly PageCopy[]): void {
+    for (const copy of copies) this.#parts.pool.startTransfer(copy.from);
+    this.#copies = copies;
+  }
+
+  #endTransfers(): void {
+    for (const copy of this.#copies) this.#parts.pool.endTransfer(copy.from);
+    this.#copies = NO_COPIES;
+  }
+
+  #assertHeld(): void {
+    if (this.#phase === 'released') {
+      throw new KvError('LEASE_RELEASED', 'This lease was released; release each lease exactly once, after its last use.');
+    }
+  }
+
+  #assertTransferred(): void {
+    const count = this.#copies.length;
+    if (count > 0) {
+      throw new KvError('COPIES_PENDING', `${count} copies are pending; perform them and call transferred() first.`);
+    }
+  }
+
+  #assertCovers(writtenTokens: number): void {
+    const least = this.#phase === 'sealed' ? this.#sealedTokens : this.#table.sharedPages * this.#parts.pageSize;
+    if (writtenTokens < least) {
+      throw new KvError('INVALID_TOKENS', `A fork takes over all ${least} published tokens, not ${writtenTokens}.`);
+    }
+  }
+
+  #assertWritten(tokens: Uint32Array, writtenTokens: number): void {
+    this.#assertHeld();
+    if (this.#phase === 'sealed' && writtenTokens > this.#sealedTokens) throw this.#sealedError();
+    const reach = Math.min(this.#table.pageCount * this.#parts.pageSize, tokens.length);
+    if (Number.isInteger(writtenTokens) && writtenTokens >= 0 && writtenTokens <= reach) return;
+    throw new KvError(
+      'INVALID_TOKENS',
+      `writtenTokens must be in [0, ${reach}], as far as tokens and page table reach, not ${writtenTokens}.`,
+    );
+  }
+
+  #sealedError(): KvError {
+    return new KvError('LEASE_SEALED', `This lease was sealed at ${this.#sealedTokens} tokens; fork it to go on.`);
+  }
+}

@@ -1,0 +1,160 @@
+import { KvError } from './errors.ts';
+import { Int32Recycler } from './int32-recycler.ts';
+import { INTERNALS } from './internals.ts';
+import type { AcquireRequest, AcquireResult, KvCache, KvOptions, KvStats, Match, MissReason } from './kv-cache.ts';
+import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
+import { assertOptions, assertPrompt, assertRequest } from './kv-validation.ts';
+import { LinearIndex } from './linear-index.ts';
+import { PageLease } from './page-lease.ts';
+import { PagePool } from './page-pool.ts';
+import type { LockedMatch } from './prefix-index.ts';
+import { RadixIndex } from './radix-index.ts';
+import { NULL_PAGE, type PageId, pagesFor } from './units.ts';
+
+/** Page pool, prefix index and leases behind one interface. */
+export class PagedKvCache implements KvCache {
+  readonly pages: number;
+  readonly pageSize: number;
+  readonly #parts: KvParts;
+  readonly #misses: Record<MissReason, number> = { none: 0, cold: 0, evicted: 0, bypass: 0 };
+  #queriedTokens = 0;
+  #hitTokens = 0;
+
+  constructor(options: KvOptions) {
+    assertOptions(options);
+    const { pages, pageSize, ghostEntries = 4 * pages } = options;
+    this.pages = pages;
+    this.pageSize = pageSize;
+    const pool = new PagePool(pages);
+    const Index = options.index === 'linear' ? LinearIndex : RadixIndex;
+    const index = new Index({ pool, pageSize, ghostEntries });
+    const run = { tokens: new Uint32Array(0), table: new Int32Array(0), firstPage: 0, endPage: 0 };
+    this.#parts = { pageSize, pool, index, tables: new Int32Recycler(), run, leases: new Set() };
+  }
+
+  get freePages(): number {
+    return this.#parts.pool.freePages;
+  }
+
+  get evictablePages(): number {
+    return this.#parts.index.evictablePages;
+  }
+
+  match(tokens: Uint32Array, tokenCount: number, salt: string): Match {
+    assertPrompt(tokens, tokenCount, salt);
+    return this.#parts.index.match(tokens, tokenCount, salt);
+  }
+
+  acquire(request: AcquireRequest): AcquireResult {
+    assertRequest(request);
+    const result = request.mode === 'bypass' ? this.#acquirePrivate(request) : this.#acquireShared(request);
+    if (result.ok) {
+      this.#queriedTokens += request.tokenCount;
+      this.#hitTokens += result.lease.matchedTokens;
+      this.#misses[result.lease.missReason]++;
+    }
+    return result;
+  }
+
+  clear(salt?: string): number {
+    return salt === undefined ? this.#parts.index.removeAll() : this.#parts.index.remove(salt);
+  }
+
+  stats(): KvStats {
+    const { pool, index, leases } = this.#parts;
+    return {
+      totalPages: this.pages - 1,
+      freePages: pool.freePages,
+      privatePages: pool.count('private'),
+      publishedPages: pool.count('published'),
+      detachedPages: pool.count('detached'),
+      evictablePages: index.evictablePages,
+      leases: leases.size,
+      nodes: index.nodeCount,
+      evictedPages: index.evictedPages,
+      queriedTokens: this.#queriedTokens,
+      hitTokens: this.#hitTokens,
+      misses: { ...this.#misses },
+    };
+  }
+
+  /** The parts. Not for callers: see `internals.ts`. */
+  [INTERNALS](): KvParts {
+    return this.#parts;
+  }
+
+  #acquirePrivate(request: AcquireRequest): AcquireResult {
+    const needed = this.#pagesOf(request, 0);
+    const available = roomOf(this.#parts) - request.keepPages;
+    if (needed > available) return noRoom(needed, available);
+    const lease = new PageLease(this.#parts, {
+      mode: 'bypass',
+      salt: request.salt,
+      endNode: undefined,
+      lockNode: undefined,
+      matchedTokens: 0,
+      missReason: 'bypass',
+      expectedPages: pagesFor(request.tokenCount, this.pageSize) + 1,
+    });
+    lease.fill(0, needed);
+    return { ok: true, lease };
+  }
+
+  #acquireShared(request: AcquireRequest): AcquireResult {
+    const { index } = this.#parts;
+    const found = index.lockMatch(request.tokens, request.tokenCount, request.salt);
+    // Locked, then counted: pages of the match are not room.
+    if (this.#fits(request, found)) return { ok: true, lease: this.#leaseOn(request, found) };
+    // The page to copy rows from may be the very page that is missing. Without it, whatever the pool can hold at all fits once it is idle.
+    const plain = withoutSource(found);
+    index.raiseLock(found.lockNode, plain.lockNode);
+    if (this.#fits(request, plain)) return { ok: true, lease: this.#leaseOn(request, plain) };
+    const needed = this.#newPagesOf(request, plain);
+    index.unlock(plain.lockNode);
+    return noRoom(needed, roomOf(this.#parts) - request.keepPages - plain.matchedPages);
+  }
+
+  #fits(request: AcquireRequest, found: LockedMatch, matchedTokens: number): boolean {
+    const needed = this.#pagesOf(request, matchedTokens) - found.matchedPages;
+    return needed <= roomOf(this.#parts) - request.keepPages;
+  }
+
+  /** Pages that the table must have: for `roomTokens`, at least one token more than the match, at most the prompt. */
+  #pagesOf(request: AcquireRequest, matchedTokens: number): number {
+    const tokens = Math.min(request.tokenCount, Math.max(request.roomTokens, matchedTokens + 1));
+    return pagesFor(tokens, this.pageSize);
+  }
+
+  #leaseOn(request: AcquireRequest, found: LockedMatch): PageLease {
+    const { matchedPages, sourcePage, sourceTokens } = found;
+    const matchedTokens = matchedPages * this.pageSize + sourceTokens;
+    const lease = new PageLease(this.#parts, {
+      mode: 'share',
+      salt: request.salt,
+      endNode: found.endNode,
+      lockNode: found.lockNode,
+      matchedTokens,
+      missReason: found.missReason,
+      expectedPages: pagesFor(request.tokenCount, this.pageSize) + 1,
+    });
+    const source = sourcePage === NULL_PAGE ? undefined : { page: sourcePage, tokens: sourceTokens };
+    lease.fill(matchedPages, this.#pagesOf(request, matchedTokens) - matchedPages, source);
+    return lease;
+  }
+}
+
+/**
+ * Makes a cache. Throws `KvError('INVALID_OPTIONS')`.
+ * Memory: about 40 bytes a page plus 4 bytes a token slot, taken here; nothing grows with tokens afterwards.
+ */
+export function createKvCache(options: KvOptions): KvCache {
+  return new PagedKvCache(options);
+}
+
+/** The parts of a cache that `createKvCache` made. */
+export function partsOf(cache: KvCache): KvParts {
+  if (!(cache instanceof PagedKvCache)) {
+    throw new KvError('FOREIGN_CACHE', 'Only caches made by createKvCache can be checked.');
+  }
+  return cache[INTERNALS]();
+}

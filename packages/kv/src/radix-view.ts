@@ -1,0 +1,76 @@
+import { INTERNALS } from './internals.ts';
+import type { PageTokens } from './page-tokens.ts';
+import type { IndexView, NodeView } from './prefix-index.ts';
+import { NODE_KINDS, type NodeColumns } from './radix-nodes.ts';
+import type { RadixParts } from './radix-parts.ts';
+import { TokenDigest } from './token-digest.ts';
+import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
+
+/** Copies a radix index for the checker, from its raw columns alone. O(nodes + pages). */
+export function viewRadix(parts: RadixParts): IndexView {
+  const columns = parts.nodes[INTERNALS]();
+  const nodes: NodeView[] = [];
+  const faults: string[] = [];
+  for (let id = 1; id < parts.nodes.end; id++) {
+    const kind = columns.kind[id];
+    if (kind === NODE_KINDS.free) continue;
+    const node = id as NodeId;
+    nodes.push({
+      node,
+      kind: kind === NODE_KINDS.root ? 'root' : kind === NODE_KINDS.live ? 'live' : 'dead',
+      parent: columns.parent[id] === 0 ? undefined : (columns.parent[id] as NodeId),
+      children: [...(columns.children[id] as Int32Array).subarray(0, columns.childCount[id])] as NodeId[],
+      pages: readLabel(columns, node, faults),
+      lockCount: columns.lockCount[id] as number,
+      salt: parts.roots.of(node)?.salt,
+    });
+  }
+  for (const salt of parts.roots.salts()) {
+    const root = parts.roots.find(salt);
+    if (root === undefined || parts.roots.of(root.node) !== root)
+      faults.push(`law 12: the root of salt "${salt}" is lost`);
+  }
+  return {
+    nodes,
+    tokensOf: (page) => tokensOf(parts.tokens, page),
+    hasDigestOf: (page, salt, tokens) => hasDigestOf(parts.tokens, page, { salt, tokens }),
+    evictionOrder: parts.order.list(),
+    evictablePages: parts.locks.evictablePages,
+    nodeCount: parts.nodes.liveCount,
+    faults,
+  };
+}
+
+/** Follows the chain forwards, compares it with the links backwards and with the kept ends and count. */
+function readLabel(columns: NodeColumns, node: NodeId, faults: string[]): PageId[] {
+  const pages: PageId[] = [];
+  let previous = NULL_PAGE;
+  let page = columns.firstPage[node] as PageId;
+  while (page !== NULL_PAGE && pages.length < columns.nextPage.length) {
+    if (columns.previousPage[page] !== previous)
+      faults.push(`law 5: page ${page} of node ${node} does not point back to page ${previous}`);
+    pages.push(page);
+    previous = page;
+    page = columns.nextPage[page] as PageId;
+  }
+  if (columns.lastPage[node] !== previous)
+    faults.push(`law 5: the label of node ${node} does not end in page ${columns.lastPage[node]}`);
+  if (columns.pageCount[node] !== pages.length) {
+    faults.push(`law 5: node ${node} counts ${columns.pageCount[node]} pages, but its label has ${pages.length}`);
+  }
+  return pages;
+}
+
+function tokensOf(tokens: PageTokens, page: PageId): number[] {
+  const columns = tokens[INTERNALS]();
+  const first = page * tokens.pageSize;
+  return [...columns.tokens.subarray(first, first + (columns.tokenCounts[page] as number))];
+}
+
+function hasDigestOf(tokens: PageTokens, page: PageId, path: { salt: string; tokens: readonly number[] }): boolean {
+  const columns = tokens[INTERNALS]();
+  const digest = new TokenDigest();
+  digest.start(path.salt);
+  digest.add(Uint32Array.from(path.tokens), 0, path.tokens.length);
+  return columns.digestHigh[page] === digest.high && columns.digestLow[page] === digest.low;
+}

@@ -1,0 +1,173 @@
+/** `octavo chat`: a conversation in the terminal; each turn reuses what the turns before it computed. */
+import { createInterface, type Interface } from 'node:readline';
+import type { Engine, GenerateResult, Message } from '@octavo/engine';
+import type { Command } from 'commander';
+import { readCatalog, systemPrompt } from '../demo/workload.ts';
+import { shippedModel } from '../shipped-model.ts';
+import { type CommandContext, withEngine } from './context.ts';
+import { CommandError, describeFailure } from './errors.ts';
+import {
+  addEngineOptions,
+  defined,
+  type EngineFlags,
+  engineOptions,
+  modelFolder,
+  numberOption,
+  wholeOption,
+} from './options.ts';
+
+interface ChatFlags extends EngineFlags {
+  readonly system?: string;
+  readonly product?: string;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly seed?: number;
+}
+
+const EXAMPLES = `
+In the conversation:
+  /reset    forget what was said, keep the system message
+  /exit     leave (so does the end of the input)
+
+Examples:
+  octavo chat --product p002
+  octavo chat ./my-model --system "You answer in one sentence." --temperature 0.7
+  echo "How long is the warranty?" | octavo chat
+`;
+
+/** What the shipped model talks about when nothing is said: the one product whose description was written by hand. */
+const DEFAULT_PRODUCT = 'p001';
+
+export function addChat(program: Command, context: CommandContext): void {
+  const command = program
+    .command('chat')
+    .description('talk with a model')
+    .argument('[model]', 'folder of a Hugging Face model with a chat template (default: the shipped one)')
+    .option('--system <text>', 'the system message')
+    .option('--product <id>', `a product of the shipped catalog as the system message (default with the shipped model: ${DEFAULT_PRODUCT})`)
+    .addOption(wholeOption('--max-tokens <n>', 'tokens of an answer at most (default: what the model says, else 256)', 1))
+    .addOption(numberOption('--temperature <t>', '0 takes the likeliest token (default: 0)', { minimum: 0, maximum: Infinity }))
+    .addOption(wholeOption('--seed <n>', 'same seed, same tokens (default: drawn)', 0))
+    .addHelpText('after', EXAMPLES);
+  addEngineOptions(command).action((model: string | undefined, flags: ChatFlags) => chat(model, flags, context));
+}
+
+async function chat(model: string | undefined, flags: ChatFlags, context: CommandContext): Promise<void> {
+  const system = await systemMessage(model, flags, context);
+  const options = engineOptions(flags, context.env);
+  await withEngine(context, { folder: modelFolder(model), options }, async (engine) => {
+    const conversation = new Conversation(engine, system, flags, context.interrupt.signal);
+    await converse(conversation, context);
+  });
+}
+
+async function systemMessage(
+  model: string | undefined,
+  flags: ChatFlags,
+  { output }: CommandContext,
+): Promise<Message | undefined> {
+  const { system, product } = flags;
+  if (system !== undefined && product !== undefined) {
+    throw new CommandError('CONFLICTING_OPTIONS', '--system and --product exclude each other; give one of them.');
+  }
+  if (system !== undefined) return system === '' ? undefined : { role: 'system', content: system };
+  const wanted = product ?? (model === undefined ? DEFAULT_PRODUCT : undefined);
+  if (wanted === undefined) return undefined;
+  const catalog = await readCatalog(shippedModel());
+  const found = catalog.find(({ id }) => id === wanted);
+  if (found === undefined) {
+    const ids = `${catalog[0]?.id} to ${catalog.at(-1)?.id}`;
+    throw new CommandError('UNKNOWN_PRODUCT', `The catalog has no product ${JSON.stringify(wanted)}; give one of ${ids}.`);
+  }
+  output.note(found.description);
+  return { role: 'system', content: systemPrompt(found) };
+}
+
+/** What was said so far. A turn that failed leaves it as it was. */
+class Conversation {
+  readonly #engine: Engine;
+  readonly #system: readonly Message[];
+  readonly #flags: ChatFlags;
+  readonly #signal: AbortSignal;
+  #messages: readonly Message[];
+
+  constructor(engine: Engine, system: Message | undefined, flags: ChatFlags, signal: AbortSignal) {
+    this.#engine = engine;
+    this.#system = system === undefined ? [] : [system];
+    this.#flags = flags;
+    this.#signal = signal;
+    this.#messages = this.#system;
+  }
+
+  reset(): void {
+    this.#messages = this.#system;
+  }
+
+  /** Streams the answer to `onText` and remembers both sides. */
+  async ask(question: string, onText: (text: string) => void): Promise<GenerateResult> {
+    const { maxTokens, temperature, seed } = this.#flags;
+    const messages = [...this.#messages, { role: 'user', content: question }];
+    const options = defined({ maxTokens, temperature, seed });
+    const generation = this.#engine.chat({ messages, signal: this.#signal, ...options });
+    for await (const { text } of generation) if (text !== undefined) onText(text);
+    const result = await generation.result();
+    this.#messages = [...messages, { role: 'assistant', content: result.text ?? '' }];
+    return result;
+  }
+}
+
+/** Reads lines until the input ends. Throws the signal's reason when it is aborted, else the last failed turn of piped input. */
+async function converse(conversation: Conversation, context: CommandContext): Promise<void> {
+  const { stdin, interrupt } = context;
+  const lines = openInput(context);
+  let failed: unknown;
+  try {
+    lines.prompt();
+    for await (const line of lines) {
+      if (line.trim() === '/exit') break;
+      failed = (await takeTurn(line.trim(), conversation, context)) ?? failed;
+      interrupt.signal.throwIfAborted();
+      lines.prompt();
+    }
+    interrupt.signal.throwIfAborted();
+  } finally {
+    lines.close();
+  }
+  if (failed !== undefined && stdin.isTTY !== true) throw failed;
+}
+
+/** On a terminal with editing and a prompt; else plain lines. Ctrl-C comes through the terminal as a key, not as a signal. */
+function openInput({ stdin, stdout, interrupt, output }: CommandContext): Interface {
+  const isTerminal = stdin.isTTY === true && stdout.isTTY === true;
+  const lines = createInterface({
+    input: stdin,
+    ...(isTerminal ? { output: stdout } : {}),
+    terminal: isTerminal,
+    prompt: isTerminal ? output.colors.bold('> ') : '',
+    signal: interrupt.signal,
+  });
+  lines.on('SIGINT', () => interrupt.interrupt(130));
+  return lines;
+}
+
+/** Answers one line; returns what went wrong, if something did. */
+async function takeTurn(line: string, conversation: Conversation, context: CommandContext): Promise<unknown> {
+  const { output, interrupt } = context;
+  if (line === '') return undefined;
+  if (line === '/reset') {
+    conversation.reset();
+    output.note('[a new conversation]');
+    return undefined;
+  }
+  try {
+    const { usage } = await conversation.ask(line, output.write);
+    output.write('\n');
+    output.note(`[${usage.cachedTokens} prompt tokens cached, ${usage.computedTokens} computed]`);
+    return undefined;
+  } catch (error) {
+    interrupt.signal.throwIfAborted();
+    const { code, message } = describeFailure(error);
+    output.note(`octavo: ${code}: ${message}`);
+    return error;
+  }
+}

@@ -1,0 +1,127 @@
+/** The command line: which commands there are, and how a run of one ends. */
+import { readFileSync } from 'node:fs';
+import { openEngine } from '@octavo/engine';
+import { Command, CommanderError } from 'commander';
+import { addBatch } from './batch.ts';
+import { addChat } from './chat.ts';
+import type { CommandContext, InputStream, OpenEngine } from './context.ts';
+import { addDemo } from './demo.ts';
+import { CommandError, type CommandErrorCode, describeFailure } from './errors.ts';
+import { addGenerate } from './generate.ts';
+import { type Interrupt, listenForInterrupts, type SignalSource } from './interrupt.ts';
+import { createOutput, type Environment, type OutputStream } from './output.ts';
+import { addScore } from './score.ts';
+
+/** What a command line runs on. */
+export interface Host {
+  readonly env: Environment;
+  readonly stdin: InputStream;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly signals: SignalSource;
+  readonly openEngine: OpenEngine;
+}
+
+/** Runs the arguments of this process. Effect: sets its exit status; the process ends by itself, so that all output is written. */
+export async function run(): Promise<void> {
+  const { env, stdin, stdout, stderr, argv } = process;
+  process.exitCode = await main(argv.slice(2), { env, stdin, stdout, stderr, signals: process, openEngine });
+}
+
+/** Runs one command line; returns the exit status. Never throws. */
+export async function main(argv: readonly string[], host: Host): Promise<number> {
+  const { env, stdin, stdout, stderr } = host;
+  const output = createOutput(stdout, stderr, env);
+  const interrupt = listenForInterrupts(host.signals, () => output.note('octavo: closing after the step that runs'));
+  const onWriteError = (error: NodeJS.ErrnoException): void => interrupt.interrupt(error.code === 'EPIPE' ? 0 : 1);
+  stdout.on('error', onWriteError);
+  stderr.on('error', ignore);
+  try {
+    const program = buildProgram({ env, stdin, stdout, stderr, output, interrupt, openEngine: host.openEngine });
+    if (argv.length === 0) program.outputHelp();
+    else await program.parseAsync(argv, { from: 'user' });
+    return interrupt.interruption?.status ?? 0;
+  } catch (error) {
+    return endOf(error, { host, interrupt, argv });
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** A reader of notes that left is no reason to stop. */
+function ignore(): void {}
+
+export function buildProgram(context: CommandContext): Command {
+  const { stdout, stderr } = context;
+  const program = new Command('octavo')
+    .description('Language models on your own machine, with the keys and values of repeated prompts kept and shared.')
+    .version(packageVersion())
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      // A failure is told once, in the form of all failures.
+      outputError: ignore,
+    })
+    .addHelpText('after', EXAMPLES);
+  for (const add of [addDemo, addChat, addGenerate, addScore, addBatch]) add(program, context);
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  octavo demo                                           the shipped model serves a shop, without sharing and with it
+  octavo chat                                           talk with it about a product
+  octavo generate --prompt "Set a timer for 10 minutes"
+  octavo help batch                                     all options of a command
+
+Environment:
+  OCTAVO_CACHE     where compiled graphs are kept
+  OCTAVO_DEBUG=1   stack traces of failures
+  NO_COLOR         no colours
+`;
+
+function packageVersion(): string {
+  const manifest: { version: string } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return manifest.version;
+}
+
+interface Run {
+  readonly host: Host;
+  readonly interrupt: Interrupt;
+  readonly argv: readonly string[];
+}
+
+/** Effect: tells the failure, if it is one. Returns the exit status. */
+function endOf(error: unknown, { host, interrupt, argv }: Run): number {
+  // Asked for help or for the version.
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  const isDebugging = Boolean(host.env.OCTAVO_DEBUG);
+  const { interruption } = interrupt;
+  if (interruption !== undefined && !isDebugging) return interruption.status;
+  const cause = error instanceof CommanderError ? usageError(error, argv) : error;
+  const { code, message, status } = describeFailure(cause);
+  const hint = code === 'INTERNAL' ? ' (OCTAVO_DEBUG=1 shows where)' : '';
+  host.stderr.write(`octavo: ${code}: ${message}${hint}\n`);
+  if (isDebugging && cause instanceof Error) host.stderr.write(`${cause.stack}\n`);
+  return interruption?.status ?? status;
+}
+
+const usageCodes: Readonly<Record<string, CommandErrorCode>> = {
+  'commander.conflictingOption': 'CONFLICTING_OPTIONS',
+  'commander.excessArguments': 'UNEXPECTED_ARGUMENT',
+  'commander.invalidArgument': 'INVALID_OPTION',
+  'commander.missingArgument': 'MISSING_ARGUMENT',
+  'commander.missingMandatoryOptionValue': 'MISSING_OPTION',
+  'commander.optionMissingArgument': 'INVALID_OPTION',
+  'commander.unknownCommand': 'UNKNOWN_COMMAND',
+  'commander.unknownOption': 'UNKNOWN_OPTION',
+};
+
+/** The parser's complaint in the form of all failures, with where to look further. Pure. */
+function usageError(error: CommanderError, argv: readonly string[]): CommandError {
+  const complaint = error.message.replace(/^error: /, '').trim().replace(/\.$/, '');
+  const command = argv.find((argument) => !argument.startsWith('-'));
+  const help = command === undefined || error.code === 'commander.unknownCommand' ? 'octavo --help' : `octavo help ${command}`;
+  return new CommandError(usageCodes[error.code] ?? 'INVALID_OPTION', `${complaint}; see ${help}.`, { cause: error });
+}

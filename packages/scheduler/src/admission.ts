@@ -1,0 +1,146 @@
+import { InvariantBroken, type KvCache, type KvLease, pagesFor } from '@octavo/kv';
+import { SchedulerError } from './errors.ts';
+import type { RunningSet } from './running-set.ts';
+import type { Sequence } from './sequence.ts';
+import { SingleFlight } from './single-flight.ts';
+import { WaitingQueue } from './waiting-queue.ts';
+
+/** Preemptions after which a sequence is admitted only with its whole remaining need reserved. */
+export const MAX_PREEMPTIONS = 3;
+
+export interface AdmissionOptions {
+  readonly kv: KvCache;
+  readonly watermarkPages: number;
+  readonly singleFlight: boolean;
+}
+
+/**
+ * The way in: who waits, who waits for whom, and who may run now.
+ *
+ * In order of priority and arrival; parked sequences hold up nobody, but one that found no room holds up everybody behind it, so that
+ * a long prompt is not overtaken for ever by short ones.
+ */
+export class Admission {
+  readonly queue = new WaitingQueue();
+  readonly singleFlight: SingleFlight;
+  parkedCount = 0;
+
+  readonly #kv: KvCache;
+  readonly #watermarkPages: number;
+  readonly #usesSingleFlight: boolean;
+  readonly #running: RunningSet;
+
+  constructor(options: AdmissionOptions, running: RunningSet) {
+    this.#kv = options.kv;
+    this.#watermarkPages = options.watermarkPages;
+    this.#usesSingleFlight = options.singleFlight;
+    this.#running = running;
+    this.singleFlight = new SingleFlight(options.kv.pageSize, (sequence) => {
+      this.parkedCount -= 1;
+      this.#enqueue(sequence);
+    });
+  }
+
+  /** Waiting sequences, parked ones included. */
+  get waitingCount(): number {
+    return this.queue.count + this.parkedCount;
+  }
+
+  /** Effect: a submitted sequence waits. */
+  enter(sequence: Sequence): void {
+    if (this.#usesSingleFlight) this.singleFlight.enter(sequence);
+    this.#enqueue(sequence);
+  }
+
+  /** Effect: a running sequence waits again; its waiters are woken, its published pages stay cached. */
+  preempt(sequence: Sequence): void {
+    this.leave(sequence);
+    sequence.preemptions += 1;
+    this.#enqueue(sequence);
+  }
+
+  /** Effect: a sequence of any state leaves: its lease is released, nobody waits for it, it waits for nobody. */
+  leave(sequence: Sequence): void {
+    if (sequence.state === 'waiting') this.queue.remove(sequence);
+    else if (sequence.state === 'parked') {
+      this.singleFlight.forget(sequence);
+      this.parkedCount -= 1;
+    } else if (sequence.state === 'running') {
+      this.#running.remove(sequence);
+      this.singleFlight.withdraw(sequence);
+      sequence.drop();
+    }
+  }
+
+  /** The next sequence, admitted with room for its first chunk of at most `chunkTokens`; undefined when nobody can be. */
+  tryAdmit(chunkTokens: number): Sequence | undefined {
+    for (;;) {
+      const sequence = this.queue.first();
+      if (sequence === undefined) return undefined;
+      const matched = this.#match(sequence);
+      if (this.#tryPark(sequence, matched)) continue;
+      const lease = this.#tryAcquire(sequence, matched, chunkTokens);
+      if (lease === undefined) return undefined;
+      this.#admit(sequence, lease);
+      return sequence;
+    }
+  }
+
+  #enqueue(sequence: Sequence): void {
+    sequence.state = 'waiting';
+    this.queue.push(sequence);
+  }
+
+  #match(sequence: Sequence): number {
+    if (sequence.mode === 'bypass') return 0;
+    return this.#kv.match(sequence.tokens, sequence.tokenCount, sequence.salt).matchedTokens;
+  }
+
+  #tryPark(sequence: Sequence, matchedTokens: number): boolean {
+    if (!this.#usesSingleFlight || !this.singleFlight.tryPark(sequence, matchedTokens)) return false;
+    this.queue.remove(sequence);
+    this.parkedCount += 1;
+    return true;
+  }
+
+  #admit(sequence: Sequence, lease: KvLease): void {
+    this.queue.remove(sequence);
+    sequence.take(lease, this.#kv.pageSize);
+    this.#running.add(sequence);
+    if (this.#usesSingleFlight) this.singleFlight.produce(sequence);
+  }
+
+  #tryAcquire(sequence: Sequence, matched: number, chunkTokens: number): KvLease | undefined {
+    const { tokenCount } = sequence;
+    const isReserving = sequence.preemptions >= MAX_PREEMPTIONS;
+    const room = isReserving ? tokenCount : Math.min(tokenCount, matched + chunkTokens);
+    const { tokens, salt, mode } = sequence;
+    const keepPages = this.#watermarkPages + this.#reservePages(sequence, room);
+    const answer = this.#kv.acquire({ tokens, tokenCount, salt, mode, roomTokens: room, keepPages });
+    if (answer.ok) return this.#reserved(sequence, answer.lease);
+    if (this.#running.count > 0) return undefined;
+    // Alone it fits: `submit` saw to that.
+    throw new SchedulerError(
+      'POOL_HELD_OUTSIDE',
+      `Nothing runs, and still sequence ${sequence.id} finds ${answer.availablePages} of ${answer.neededPages} pages; ` +
+        'release the leases that are held outside the scheduler.',
+    );
+  }
+
+  /** Pages beyond `roomTokens` that a sequence which was preempted too often must be sure of. */
+  #reservePages(sequence: Sequence, roomTokens: number): number {
+    if (sequence.preemptions < MAX_PREEMPTIONS) return 0;
+    const { pageSize } = this.#kv;
+    return pagesFor(sequence.wholeTokens, pageSize) - pagesFor(roomTokens, pageSize);
+  }
+
+  #reserved(sequence: Sequence, lease: KvLease): KvLease {
+    if (sequence.preemptions < MAX_PREEMPTIONS) return lease;
+    // The pages were kept by the acquisition, so this cannot fail.
+    if (!lease.tryExtend(sequence.wholeTokens).ok) {
+      throw new InvariantBroken(10, `the pages reserved for sequence ${sequence.id} are not there`);
+    }
+    sequence.isReserved = true;
+    return lease;
+  }
+}

@@ -1,0 +1,71 @@
+import type { KvCache } from '@octavo/kv';
+import type { AttentionMode } from './attention-planner.ts';
+import { SchedulerError } from './errors.ts';
+
+/** Limits of any step source. */
+export interface StepLimits {
+  /** Sequences that run at the same time, so in one step, at most; at least 1. */
+  readonly maxSequences: number;
+  /** Tokens (rows) computed in one step at most; at least 1. */
+  readonly tokenBudget: number;
+  /** Sequences that may wait (preempted ones come on top); at least 1. */
+  readonly maxWaiting: number;
+}
+
+export interface SchedulerOptions extends StepLimits {
+  /** The cache whose pages the sequences live in; nobody else should hold leases of it for long. */
+  readonly kv: KvCache;
+  /** Pages kept free or evictable when admitting, so that running sequences can grow. Default: 1 % of the pages, rounded down. */
+  readonly watermarkPages?: number;
+  /** False: equal cold prefixes are computed by each request for itself (the ablation). Default true. */
+  readonly singleFlight?: boolean;
+  /** `flat`: no page is shared between sequences within a step (the ablation). Default `levels`. */
+  readonly attention?: AttentionMode;
+  /**
+   * `every-step` proves each plan (`checkPlan`) before it is handed out, and at its commit that nobody changed it: for tests and for
+   * developers of executors; costs far more than planning. Default `none`.
+   */
+  readonly checks?: 'none' | 'every-step';
+}
+
+export type RecomputeOptions = StepLimits;
+
+const LIMITS = ['maxSequences', 'tokenBudget', 'maxWaiting'] as const;
+const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'attention', 'checks'];
+
+/** The options with every default filled in, frozen. Throws `INVALID_OPTION`. */
+export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOptions> {
+  assertKnown(options, OPTIONS);
+  assertLimits(options);
+  const { kv, singleFlight = true, attention = 'levels', checks = 'none' } = options;
+  const watermarkPages = options.watermarkPages ?? Math.floor((kv.pages - 1) / 100);
+  if (!Number.isInteger(watermarkPages) || watermarkPages < 0 || watermarkPages >= kv.pages - 1) {
+    const most = kv.pages - 2;
+    throw invalid(`watermarkPages is ${watermarkPages}; give a whole number of pages from 0 to ${most}.`);
+  }
+  return Object.freeze({ ...options, kv, watermarkPages, singleFlight, attention, checks });
+}
+
+/** As `resolvedOptions`, for the baseline without K/V. */
+export function resolvedLimits(options: RecomputeOptions): StepLimits {
+  assertKnown(options, LIMITS);
+  assertLimits(options);
+  return Object.freeze({ ...options });
+}
+
+function assertLimits(limits: StepLimits): void {
+  for (const name of LIMITS) {
+    const value = limits[name];
+    if (!Number.isInteger(value) || value < 1) throw invalid(`${name} is ${value}; give a whole number, at least 1.`);
+  }
+}
+
+function assertKnown(options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw invalid(`Unknown option ${name}; known ones are ${known.join(', ')}.`);
+  }
+}
+
+function invalid(message: string): SchedulerError {
+  return new SchedulerError('INVALID_OPTION', message);
+}
