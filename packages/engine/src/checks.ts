@@ -17,24 +17,35 @@ export function checkOptions<Options>(where: string, options: unknown, table: Ch
   for (const [key, value] of Object.entries(options)) {
     const check = checks.get(key);
     if (!check) {
-      throw new EngineError('UNKNOWN_OPTION', `${where} does not know ${key}: it takes ${[...checks.keys()].join(', ')}.`, {
-        details: { option: key },
-      });
+      throw new EngineError(
+        'UNKNOWN_OPTION',
+        `${where} does not know ${key}: it takes ${[...checks.keys()].join(', ')}.`,
+        {
+          details: { option: key },
+        },
+      );
     }
     const wanted = value === undefined ? undefined : check(value);
     if (wanted !== undefined) {
-      throw new EngineError('INVALID_OPTION', `${key} of ${where} is ${describe(value)}: give ${wanted}.`, { details: { option: key } });
+      throw new EngineError('INVALID_OPTION', `${key} of ${where} is ${describe(value)}: give ${wanted}.`, {
+        details: { option: key },
+      });
     }
   }
 }
 
 export function integerIn(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER): Check {
-  const words = maximum === Number.MAX_SAFE_INTEGER ? `an integer of at least ${minimum}` : `an integer from ${minimum} to ${maximum}`;
-  return (value) => (Number.isSafeInteger(value) && (value as number) >= minimum && (value as number) <= maximum ? undefined : words);
+  const words =
+    maximum === Number.MAX_SAFE_INTEGER
+      ? `an integer of at least ${minimum}`
+      : `an integer from ${minimum} to ${maximum}`;
+  return (value) =>
+    Number.isSafeInteger(value) && (value as number) >= minimum && (value as number) <= maximum ? undefined : words;
 }
 
 export function oneOf(...choices: readonly string[]): Check {
-  return (value) => (choices.includes(value as string) ? undefined : choices.map((choice) => `'${choice}'`).join(' or '));
+  return (value) =>
+    choices.includes(value as string) ? undefined : choices.map((choice) => `'${choice}'`).join(' or ');
 }
 
 export function listOf(element: Check): Check {
@@ -47,7 +58,8 @@ export function listOf(element: Check): Check {
 
 export const isBoolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
 export const isString: Check = (value) => (typeof value === 'string' ? undefined : 'a string');
-export const isText: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'a string that is not empty');
+export const isText: Check = (value) =>
+  typeof value === 'string' && value !== '' ? undefined : 'a string that is not empty';
 export const isFunction: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
 export const isSignal: Check = (value) => (value instanceof AbortSignal ? undefined : 'an AbortSignal');
 /** For values that are checked elsewhere. */

@@ -14,11 +14,14 @@ import {
 } from './checks.ts';
 import { EngineError } from './errors.ts';
 import type { Calls, CompleteMessage, PromptInput } from './protocol.ts';
-import { resolveSampling } from './sampling/resolve-sampling.ts';
+import { type ResolvedSampling, resolveSampling } from './sampling/resolve-sampling.ts';
 
 /** Priorities are compared as 32-bit integers; the lowest one is the engine's own, for warming. */
 export const LOWEST_PRIORITY = -(2 ** 31);
 const HIGHEST_PRIORITY = 2 ** 31 - 1;
+
+/** Seeds are drawn below this: few enough digits to be typed again. */
+const DRAWN_SEEDS = 2 ** 32;
 
 const samplingChecks: CheckTable<SamplingOptions> = {
   temperature: isAnything,
@@ -72,10 +75,20 @@ export function checkScore(request: object, model: EngineInfo): PromptInput {
 }
 
 /** Prompts to warm: each a text, ids, or messages. Throws as the other checks. */
-export function checkWarm(prompts: unknown, options: { readonly salt?: string }, model: EngineInfo): Calls['warm']['input'] {
-  checkOptions<{ salt: string; signal: AbortSignal }>('the options of warm', options, { salt: isString, signal: isSignal });
+export function checkWarm(
+  prompts: unknown,
+  options: { readonly salt?: string },
+  model: EngineInfo,
+): Calls['warm']['input'] {
+  checkOptions<{ salt: string; signal: AbortSignal }>('the options of warm', options, {
+    salt: isString,
+    signal: isSignal,
+  });
   if (!Array.isArray(prompts)) {
-    throw new EngineError('INVALID_OPTION', 'The prompts to warm are no list: give a list of texts, ids or { messages }.');
+    throw new EngineError(
+      'INVALID_OPTION',
+      'The prompts to warm are no list: give a list of texts, ids or { messages }.',
+    );
   }
   return { prompts: prompts.map((prompt: unknown) => warmPrompt(prompt, model)), salt: options.salt ?? '' };
 }
@@ -90,15 +103,21 @@ function warmPrompt(prompt: unknown, model: EngineInfo): PromptInput {
 /** Throws INVALID_OPTION. */
 export function checkText(text: unknown): string {
   if (typeof text === 'string') return text;
-  throw new EngineError('INVALID_OPTION', `The text is of type ${typeof text}: give a string.`, { details: { option: 'text' } });
+  throw new EngineError('INVALID_OPTION', `The text is of type ${typeof text}: give a string.`, {
+    details: { option: 'text' },
+  });
 }
 
 /** Token ids as a fresh column. Throws TOKEN_OUT_OF_VOCABULARY, INVALID_OPTION. O(ids). */
 export function idsOf(ids: unknown, model: EngineInfo): Uint32Array {
   if (!Array.isArray(ids) && !(ids instanceof Uint32Array)) {
-    throw new EngineError('INVALID_OPTION', 'ids is no list of token ids: give an array of integers or a Uint32Array.', {
-      details: { option: 'ids' },
-    });
+    throw new EngineError(
+      'INVALID_OPTION',
+      'ids is no list of token ids: give an array of integers or a Uint32Array.',
+      {
+        details: { option: 'ids' },
+      },
+    );
   }
   const { vocabulary } = model.shape;
   const column = new Uint32Array(ids.length);
@@ -120,21 +139,29 @@ export function idsOf(ids: unknown, model: EngineInfo): Uint32Array {
 function promptOf(where: string, request: object, model: EngineInfo, textKey: 'prompt' | 'text'): PromptInput {
   const { [textKey]: text, ids } = request as { prompt?: string; text?: string; ids?: unknown };
   if ((text === undefined) === (ids === undefined)) {
-    throw new EngineError('INVALID_OPTION', `${where} has ${text === undefined ? 'neither' : 'both'} ${textKey} and ids: give one of them.`);
+    throw new EngineError(
+      'INVALID_OPTION',
+      `${where} has ${text === undefined ? 'neither' : 'both'} ${textKey} and ids: give one of them.`,
+    );
   }
   return text === undefined ? { kind: 'ids', ids: idsOf(ids, model) } : { kind: 'text', text };
 }
 
 function messagesOf(messages: unknown): Message[] {
   if (!Array.isArray(messages)) {
-    throw new EngineError('INVALID_OPTION', 'messages is no list: give a list of { role, content }.', { details: { option: 'messages' } });
+    throw new EngineError('INVALID_OPTION', 'messages is no list: give a list of { role, content }.', {
+      details: { option: 'messages' },
+    });
   }
   if (messages.length === 0) throw new EngineError('EMPTY_PROMPT', 'messages is empty: give at least one message.');
   return messages.map((message: unknown) => {
     checkOptions('a message', message, messageChecks);
     const { role, content } = message as Partial<Message>;
     if (role === undefined || content === undefined) {
-      throw new EngineError('INVALID_OPTION', `A message has no ${role === undefined ? 'role' : 'content'}: give both role and content.`);
+      throw new EngineError(
+        'INVALID_OPTION',
+        `A message has no ${role === undefined ? 'role' : 'content'}: give both role and content.`,
+      );
     }
     return { role, content };
   });
@@ -148,7 +175,14 @@ function optionsOf(request: RequestOptions, model: EngineInfo): Omit<CheckedRequ
     salt: request.salt ?? '',
     priority: request.priority ?? 0,
     cache: request.cache ?? 'share',
-    sampling: resolveSampling(request),
+    sampling: samplingOf(request),
     ...(request.maxTokens === undefined ? {} : { maxTokens: request.maxTokens }),
   };
+}
+
+function samplingOf(request: RequestOptions): ResolvedSampling {
+  const resolved = resolveSampling(request, Math.floor(Math.random() * DRAWN_SEEDS));
+  if (resolved.ok) return resolved.sampling;
+  const { option, value, expected } = resolved;
+  throw new EngineError('INVALID_OPTION', `${option} is ${String(value)}: give ${expected}.`, { details: { option } });
 }

@@ -77,14 +77,22 @@ class EngineClient implements Engine {
   }
 
   generate(request: GenerateRequest): Generation {
-    return this.#complete(() => checkGenerate(request, this.info), () => request.signal);
+    return this.#complete(
+      () => checkGenerate(request, this.info),
+      () => request.signal,
+    );
   }
 
   chat(request: ChatRequest): Generation {
-    return this.#complete(() => checkChat(request, this.info), () => request.signal);
+    return this.#complete(
+      () => checkChat(request, this.info),
+      () => request.signal,
+    );
   }
 
-  async score(request: { readonly text: string } | { readonly ids: readonly number[] | Uint32Array }): Promise<ScoreResult> {
+  async score(
+    request: { readonly text: string } | { readonly ids: readonly number[] | Uint32Array },
+  ): Promise<ScoreResult> {
     return this.#call('score', checkScore(request, this.info));
   }
 
@@ -127,7 +135,10 @@ class EngineClient implements Engine {
   /** Rejects whatever is open, and whatever comes later, with the same error. The first reason stands. */
   failAll(error: EngineError): void {
     this.#refusal ??= error;
-    const open = [...this.#generations.values()].map(({ buffer, detach }) => ({ detach, fail: () => buffer.fail(error) }));
+    const open = [...this.#generations.values()].map(({ buffer, detach }) => ({
+      detach,
+      fail: () => buffer.fail(error),
+    }));
     const asked = [...this.#calls.values()].map(({ reject, detach }) => ({ detach, fail: () => reject(error) }));
     this.#generations.clear();
     this.#calls.clear();
@@ -166,7 +177,11 @@ class EngineClient implements Engine {
     return buffer;
   }
 
-  #call<Kind extends CallKind>(kind: Kind, input: Calls[Kind]['input'], signal?: AbortSignal): Promise<Calls[Kind]['output']> {
+  #call<Kind extends CallKind>(
+    kind: Kind,
+    input: Calls[Kind]['input'],
+    signal?: AbortSignal,
+  ): Promise<Calls[Kind]['output']> {
     return new Promise((resolve, reject) => {
       this.#accepting(() => signal?.throwIfAborted());
       const id = this.#nextId++;

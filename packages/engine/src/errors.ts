@@ -61,6 +61,8 @@ export class EngineError extends Error {
 }
 
 /** A broken law: throws loudly and names it. Never used on what a caller passed in. */
-export function brokenInvariant(law: string): EngineError {
-  return new EngineError('INVARIANT_BROKEN', `Broken invariant: ${law}. The engine stops; please report this.`);
+export function brokenInvariant(law: string, cause?: unknown): EngineError {
+  return new EngineError('INVARIANT_BROKEN', `Broken invariant: ${law}. The engine stops; please report this.`, {
+    cause,
+  });
 }

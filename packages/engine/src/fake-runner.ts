@@ -68,7 +68,11 @@ export function fakeLogits(tokens: ArrayLike<number>, vocabulary: number = fakeS
 }
 
 /** The `count` tokens that greedily follow `prompt`: what any execution of the fake model must yield. Pure. */
-export function fakeCompletion(prompt: ArrayLike<number>, count: number, vocabulary: number = fakeShape.vocabulary): number[] {
+export function fakeCompletion(
+  prompt: ArrayLike<number>,
+  count: number,
+  vocabulary: number = fakeShape.vocabulary,
+): number[] {
   let digest = DIGEST_START;
   for (let i = 0; i < prompt.length; i += 1) digest = extendDigest(digest, prompt[i] as number);
   const completion: number[] = [];
@@ -155,12 +159,14 @@ function digestOfRow(plan: StepPlan, store: PageStore, row: number): number {
   const tokens = new Int32Array(position).fill(-1);
   const stored = new Float64Array(position).fill(-1);
   const see = (seen: { readonly token: number; readonly position: number; readonly digest: number }) => {
-    if (seen.position >= position) throw brokenInvariant(`row ${row} at position ${position} reads position ${seen.position}`);
+    if (seen.position >= position)
+      throw brokenInvariant(`row ${row} at position ${position} reads position ${seen.position}`);
     if (tokens[seen.position] !== -1) throw brokenInvariant(`row ${row} reads position ${seen.position} twice`);
     tokens[seen.position] = seen.token;
     stored[seen.position] = seen.digest;
   };
-  for (const level of plan.levels) readLevel(level, row, (page, offset) => see(decode(store, page * store.layout.pageSize + offset)), store);
+  for (const level of plan.levels)
+    readLevel(level, row, (page, offset) => see(decode(store, page * store.layout.pageSize + offset)), store);
   for (const earlier of earlierRows(plan, row)) {
     see({ token: plan.tokens[earlier] as number, position: plan.positions[earlier] as number, digest: -1 });
   }
@@ -168,19 +174,26 @@ function digestOfRow(plan: StepPlan, store: PageStore, row: number): number {
   for (let i = 0; i < position; i += 1) {
     if (tokens[i] === -1) throw brokenInvariant(`row ${row} at position ${position} does not read position ${i}`);
     digest = extendDigest(digest, tokens[i] as number);
-    if (stored[i] !== -1 && stored[i] !== digest) throw brokenInvariant(`row ${row} reads position ${i} of another token stream`);
+    if (stored[i] !== -1 && stored[i] !== digest)
+      throw brokenInvariant(`row ${row} reads position ${i} of another token stream`);
   }
   return extendDigest(digest, plan.tokens[row] as number);
 }
 
 /** Visits the slots that a row reads in a level: the leading tokens of its group's pages. */
-function readLevel(level: LevelPlan, row: number, visit: (page: number, offset: number) => void, store: PageStore): void {
+function readLevel(
+  level: LevelPlan,
+  row: number,
+  visit: (page: number, offset: number) => void,
+  store: PageStore,
+): void {
   if (level.groupCount === 0) return;
   const place = level.rowAt[row] as number;
   const group = Math.floor(place / level.rowsPerGroup);
   const tokens = level.tokens[group] as number;
   if (tokens === 0) return;
-  if (level.rows[place] !== row) throw brokenInvariant(`row ${row} points to place ${place}, where row ${level.rows[place]} is`);
+  if (level.rows[place] !== row)
+    throw brokenInvariant(`row ${row} points to place ${place}, where row ${level.rows[place]} is`);
   const { pageSize } = store.layout;
   for (let i = 0; i < tokens; i += 1) {
     visit(level.pages[group * level.pagesPerGroup + Math.floor(i / pageSize)] as number, i % pageSize);
@@ -193,7 +206,8 @@ function earlierRows(plan: StepPlan, row: number): number[] {
   if (chunks.chunkCount === 0) return [];
   const place = chunks.rowAt[row] as number;
   const first = place - (place % chunks.rowsPerChunk);
-  if (place !== first && chunks.rows[place] !== row) throw brokenInvariant(`row ${row} points to a chunk place that is not its own`);
+  if (place !== first && chunks.rows[place] !== row)
+    throw brokenInvariant(`row ${row} points to a chunk place that is not its own`);
   return Array.from(chunks.rows.subarray(first, place));
 }
 

@@ -5,37 +5,24 @@
  *     open --close--> closing --(the running step ends)--> closed
  *     open --(a law is broken)--> broken --close--> closing
  */
-import type { FinishReason, SequenceRequest, SequenceUsage } from '@octavo/scheduler';
-import { LOWEST_PRIORITY } from './client-requests.ts';
-import { type Clock, monotonicMs } from './clock.ts';
+import { monotonicMs } from './clock.ts';
 import type { EngineParts } from './engine-parts.ts';
-import { EngineError, type EngineErrorCode } from './errors.ts';
-import type { CallKind, CallMessage, Calls, ClientMessage, CompleteMessage, HostMessage, RequestEvent, RequestId } from './protocol.ts';
-import { Completion } from './requests/completion.ts';
-import { PromptEncoder } from './requests/prompt-encoder.ts';
-import { Sampler } from './requests/sampler.ts';
-import { ScoreTask } from './requests/score-task.ts';
-import { TextStream } from './requests/text-stream.ts';
-import { WarmTask } from './requests/warm-task.ts';
-import { type SequenceConsumer, StepLoop } from './step-loop.ts';
+import { brokenInvariant, EngineError } from './errors.ts';
+import type { ClientMessage, HostMessage, RequestEvent } from './protocol.ts';
+import { RequestDesk } from './requests/request-desk.ts';
+import { StepLoop } from './step-loop.ts';
 import { toWireError } from './wire-error.ts';
 
 type Post = (message: HostMessage) => void;
 
-/** Tokens that a completion may have when neither the request nor the model says. */
-const DEFAULT_MAX_TOKENS = 256;
-
 export class EngineHost {
   readonly #parts: EngineParts;
   readonly #post: Post;
-  readonly #clock: Clock = monotonicMs;
   readonly #loop: StepLoop;
-  readonly #prompts: PromptEncoder;
-  /** How to end what is open: generations, scorings, warmings. */
-  readonly #open = new Map<RequestId, () => void>();
+  readonly #desk: RequestDesk;
   /** What happened since the last message to the client. */
   #events: RequestEvent[] = [];
-  /** Questions that need a moment without a step in flight. */
+  /** What needs a moment without a step in flight. */
   #betweenSteps: (() => void)[] = [];
   #state: 'open' | 'broken' | 'closing' | 'closed' = 'open';
   #isDriving = false;
@@ -43,117 +30,109 @@ export class EngineHost {
   #hasWork = false;
 
   constructor(parts: EngineParts, post: Post) {
+    const { source, store, runner, kv } = parts;
+    const driven = { clock: monotonicMs, loop: new StepLoop({ source, store, runner, kv, clock: monotonicMs }) };
     this.#parts = parts;
     this.#post = post;
-    const { source, store, runner, kv } = parts;
-    this.#loop = new StepLoop({ source, store, runner, kv, clock: this.#clock });
-    this.#prompts = new PromptEncoder(parts.text, { vocabulary: runner.shape.vocabulary, contextTokens: parts.engine.contextTokens });
+    this.#loop = driven.loop;
+    this.#desk = new RequestDesk(parts, driven, {
+      event: (event) => this.#events.push(event),
+      reply: post,
+      wake: () => {
+        if (this.#state !== 'open') throw new EngineError('ENGINE_CLOSED', 'The engine was closed: open another one.');
+        this.#wake();
+      },
+      betweenSteps: (work) => {
+        this.#betweenSteps.push(work);
+        this.#wake();
+      },
+    });
     post({ type: 'opened', info: parts.engine });
   }
 
   /** A message of the client. Never throws, never runs a step: steps have turns of the event loop of their own. */
   receive(message: ClientMessage): void {
-    if (message.type === 'complete') this.#complete(message);
-    else if (message.type === 'call') this.#call(message);
-    else if (message.type === 'abort') this.#open.get(message.id)?.();
+    if (message.type === 'complete') this.#desk.complete(message);
+    else if (message.type === 'call') this.#desk.call(message);
+    else if (message.type === 'abort') this.#desk.abort(message.id);
     else this.#close();
     this.#flush();
   }
 
-  #complete(message: CompleteMessage): void {
-    const { id } = message;
-    const fail = (error: unknown) => this.#end({ kind: 'failed', id, error: toWireError(error, 'REQUEST_FAILED') });
-    try {
-      const prompt = this.#prompts.encode(message.prompt, 1);
-      const completion = this.#newCompletion(message, prompt, fail);
-      const request = { prompt, salt: message.salt, priority: message.priority, mode: this.#modeOf(message), logits: 'last' } as const;
-      this.#open.set(id, this.#submit({ ...request, maxTokens: this.#maxTokens(message, prompt) }, completion));
-    } catch (error) {
-      fail(error);
+  #wake(): void {
+    this.#hasWork = true;
+    if (!this.#isDriving) void this.#drive();
+  }
+
+  /** Runs steps while there are any, each in a turn of its own so that messages come in between. Never rejects. */
+  async #drive(): Promise<void> {
+    this.#isDriving = true;
+    while (this.#hasWork) {
+      await nextTurn();
+      this.#hasWork = false;
+      for (const work of this.#betweenSteps.splice(0)) work();
+      if (this.#state === 'closing') await this.#shutDown();
+      else if (this.#state === 'open') await this.#step();
     }
+    this.#isDriving = false;
   }
 
-  #newCompletion(message: CompleteMessage, prompt: Uint32Array, failed: (error: unknown) => void): Completion {
-    const { id, submittedMs } = message;
-    return new Completion({
-      submittedMs,
-      clock: this.#clock,
-      sampler: new Sampler(message.sampling, prompt),
-      endIds: new Set([...(message.ignoreEos ? [] : this.#parts.endIds), ...message.stopIds]),
-      text: this.#parts.text && new TextStream(this.#parts.text, message.stop),
-      listener: {
-        delta: (ids, text) => this.#events.push({ kind: 'delta', id, ids, text }),
-        ended: (outcome) => {
-          this.#loop.counters.completionTokens += outcome.usage.completionTokens;
-          this.#end({ kind: 'ended', id, outcome });
-        },
-        failed,
-      },
-    });
+  async #step(): Promise<void> {
+    try {
+      if (await this.#loop.step()) this.#hasWork = true;
+    } catch (error) {
+      this.#break(error);
+    }
+    this.#flush();
   }
 
-  #end(event: RequestEvent): void {
-    this.#open.delete(event.id);
-    this.#events.push(event);
+  /** A law does not hold: nothing that was computed can be trusted, so everything stops, loudly. */
+  #break(cause: unknown): void {
+    // A close that came during the step stands: it ends what is broken, too.
+    if (this.#state === 'open') this.#state = 'broken';
+    const error = isBroken(cause)
+      ? cause
+      : brokenInvariant(cause instanceof Error ? cause.message : String(cause), cause);
+    this.#loop.failAll(error);
+    this.#flush();
+    this.#post({ type: 'broken', error: toWireError(error, 'INVARIANT_BROKEN') });
   }
 
-  #modeOf(message: CompleteMessage): SequenceRequest['mode'] {
-    return this.#parts.sharing ? message.cache : 'bypass';
-  }
-
-  #maxTokens(message: CompleteMessage, prompt: Uint32Array): number {
-    const wanted = message.maxTokens ?? this.#parts.defaultMaxTokens ?? DEFAULT_MAX_TOKENS;
-    return Math.min(wanted, this.#parts.engine.contextTokens - prompt.length);
-  }
-
-  /** Queues a sequence; returns how to end it. Throws ENGINE_CLOSED, PROMPT_OVER_POOL, QUEUE_FULL. */
-  #submit(request: SequenceRequest, consumer: SequenceConsumer): () => void {
-    if (this.#state !== 'open') throw new EngineError('ENGINE_CLOSED', 'The engine was closed: open another one.');
-    const submitted = this.#parts.source.submit(request);
-    if (!submitted.ok) throw refusal(submitted, request);
-    const { sequence } = submitted;
-    this.#loop.add(sequence, consumer);
+  /** Refuses new work at once; what runs ends after the step in flight. */
+  #close(): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    this.#state = 'closing';
     this.#wake();
-    return () => this.#loop.abort(sequence);
   }
 
-  #call(message: CallMessage): void {
-    const { id } = message;
-    const fail = (error: unknown) => {
-      this.#open.delete(id);
-      this.#post({ type: 'reply', id, ok: false, error: toWireError(error, 'REQUEST_FAILED') });
-    };
-    const answer = (output: Calls[CallKind]['output']) => {
-      this.#open.delete(id);
-      this.#post({ type: 'reply', id, ok: true, output });
-    };
+  /** No step is in flight here: the runtime must not be let go while it runs. */
+  async #shutDown(): Promise<void> {
+    this.#state = 'closed';
     try {
-      this.#dispatch(message, answer, fail);
-    } catch (error) {
-      fail(error);
+      this.#desk.abortAll();
+      this.#flush();
+      await this.#parts.runner.dispose();
+    } catch {
+      // Whoever closes has no use for what is left of it, and must not wait for ever.
     }
+    this.#post({ type: 'closed' });
   }
 
-  #dispatch(message: CallMessage, answer: (output: Calls[CallKind]['output']) => void, fail: (error: unknown) => void): void {
-    switch (message.kind) {
-      case 'tokenize':
-        return answer(Array.from(this.#prompts.text.encode(message.input)));
-      case 'detokenize':
-        return answer(this.#prompts.text.decode(message.input));
-      case 'stats':
-        return answer(this.#stats());
-      case 'audit':
-        this.#betweenSteps.push(() => answer(this.#audit()));
-        return this.#wake();
-      case 'score': {
-        const prompt = this.#prompts.encode(message.input, 0);
-        const task = new ScoreTask(prompt, { scored: answer, failed: fail });
-        const request = { prompt, maxTokens: 1, salt: '', priority: 0, mode: 'bypass', logits: 'all' } as const;
-        this.#open.set(message.id, this.#submit(request, task));
-        return;
-      }
-      case 'warm':
-        return this.#warm(message.id, message.input, answer, fail);
-    }
+  /** All events since the last time, in one message. */
+  #flush(): void {
+    if (this.#events.length === 0) return;
+    this.#post({ type: 'step', events: this.#events });
+    this.#events = [];
   }
+}
+
+function isBroken(error: unknown): error is EngineError {
+  return error instanceof EngineError && error.code === 'INVARIANT_BROKEN';
+}
+
+/** After whatever waits in the event loop, messages of other threads included. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }

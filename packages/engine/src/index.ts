@@ -1,1 +1,8 @@
 export type * from './api.ts';
+export type { ModelParts } from './engine-parts.ts';
+export { ENGINE_ERROR_CODES, EngineError, type EngineErrorCode, type EngineErrorOptions } from './errors.ts';
+export { FakeRunner, type FakeRunnerOptions, fakeCompletion, fakeLogits, fakeShape } from './fake-runner.ts';
+export type { ModelRunner, RunOutputs } from './model-runner.ts';
+export { type OwnRunnerOptions, openEngine, openEngineWith } from './open-engine.ts';
+export { PageLayout } from './storage/page-layout.ts';
+export { type NewRows, PageStore } from './storage/page-store.ts';

@@ -15,6 +15,7 @@ import type { PageStore } from './storage/page-store.ts';
 
 /** What a row yields that was asked for its next-token distribution. Reused: valid during `take`. */
 export interface Head {
+  sequence: number;
   /** Index of the row's token in its sequence. */
   position: number;
   /** Greedy next token (lowest id on a tie). */
@@ -54,7 +55,7 @@ export class StepLoop {
   readonly #consumers = new Map<number, SequenceConsumer>();
   /** Sequences whose consumer failed in this step. */
   readonly #doomed: number[] = [];
-  readonly #head: Head = { position: 0, argmax: 0, logits: undefined, nowMs: 0 };
+  readonly #head: Head = { sequence: 0, position: 0, argmax: 0, logits: undefined, nowMs: 0 };
   // Columns of the largest step so far, [heads].
   #fullHeads = new Int32Array(64);
   #tokens = new Int32Array(64);
@@ -101,7 +102,8 @@ export class StepLoop {
     const plan = source.plan();
     if (!plan) {
       const stalled = source.waitingCount + source.runningCount;
-      if (stalled > 0) throw brokenInvariant(`every admitted request ends, but nothing runs while ${stalled} sequences wait`);
+      if (stalled > 0)
+        throw brokenInvariant(`every admitted request ends, but nothing runs while ${stalled} sequences wait`);
       return false;
     }
     this.#planned(plan, started);
@@ -182,6 +184,7 @@ export class StepLoop {
     head.nowMs = started;
     let full = 0;
     for (let i = 0; i < plan.headCount; i += 1) {
+      head.sequence = plan.headSequence[i] as number;
       head.position = plan.positions[plan.headRow[i] as number] as number;
       head.argmax = outputs.argmax[i] as number;
       head.logits = undefined;
@@ -189,24 +192,24 @@ export class StepLoop {
         head.logits = outputs.logits.subarray(full * vocabulary, (full + 1) * vocabulary);
         full += 1;
       }
-      this.#take(i, plan.headSequence[i] as number, head);
+      this.#take(i, head);
     }
     this.counters.stepMs.sample += this.#parts.clock() - started;
     return { tokens: this.#tokens, stops: this.#stops };
   }
 
-  #take(index: number, sequence: number, head: Head): void {
+  #take(index: number, head: Head): void {
     // An aborted sequence has no consumer any more; whatever is said about it is ignored by the commit.
     this.#tokens[index] = head.argmax;
     this.#stops[index] = 1;
-    const consumer = this.#consumers.get(sequence);
+    const consumer = this.#consumers.get(head.sequence);
     if (!consumer) return;
     try {
       this.#tokens[index] = consumer.take(head);
       this.#stops[index] = consumer.stops ? 1 : 0;
     } catch (error) {
-      this.#fail(sequence, error);
-      this.#doomed.push(sequence);
+      this.#fail(head.sequence, error);
+      this.#doomed.push(head.sequence);
     }
   }
 

@@ -67,22 +67,24 @@ function checkCounters(view: KvView): string[] {
 
 function checkEvictionOrder(view: KvView): string[] {
   const faults: string[] = [];
-  const place = new Map(view.index.evictionOrder.map((node, at) => [node, at]));
-  if (place.size !== view.index.evictionOrder.length) faults.push('law 4: a node is in the eviction order twice');
+  const places = new Map(view.index.evictionOrder.map((node, place) => [node, place]));
+  if (places.size !== view.index.evictionOrder.length) faults.push('law 4: a node is in the eviction order twice');
   for (const { node, kind, lockCount, parent } of view.index.nodes) {
     const isEvictable = kind === 'live' && lockCount === 0;
-    const own = place.get(node);
-    place.delete(node);
+    const own = places.get(node);
     if (isEvictable !== (own !== undefined)) {
       faults.push(
-        `law 4: node ${node} is ${isEvictable ? 'not ' : ''}in the eviction order, with lock count ${lockCount}`,
+        `law 4: node ${node} is ${own === undefined ? 'not ' : ''}in the eviction order, with lock count ${lockCount}`,
       );
     }
-    const above = view.index.evictionOrder.findIndex((other) => other === parent);
-    if (own !== undefined && above >= 0 && above < own)
+    const above = parent === undefined ? undefined : places.get(parent);
+    if (own !== undefined && above !== undefined && above < own) {
       faults.push(`law 4: node ${parent} would be evicted before its child ${node}`);
+    }
   }
-  for (const node of place.keys()) faults.push(`law 4: node ${node} is in the eviction order, but not in the index`);
+  for (const node of places.keys()) {
+    if (!view.nodes.has(node)) faults.push(`law 4: node ${node} is in the eviction order, but not in the index`);
+  }
   return faults;
 }
 

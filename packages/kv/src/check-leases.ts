@@ -19,7 +19,7 @@ export function checkLeases(view: KvView): string[] {
   const leases = view.leases.map((lease, at) => ({
     name: `lease ${at} (salt "${lease.salt}")`,
     lease,
-    pages: [...lease.table.subarray(0, lease.pageCount)] as PageId[],
+    pages: [...lease.table.array.subarray(0, lease.table.pageCount)] as PageId[],
   }));
   const perLease = leases.flatMap((named) => [
     ...checkTable(view, named),
@@ -39,9 +39,9 @@ function checkTable(view: KvView, { name, lease, pages }: NamedLease): string[] 
     const isReadOnly = state === PAGE_STATES.published || state === PAGE_STATES.detached;
     if (!isReadOnly && state !== PAGE_STATES.private) {
       faults.push(`law 6: the table of ${name} points at ${stateName(state)} page ${page}`);
-    } else if (place < lease.sharedPages && !isReadOnly) {
+    } else if (place < lease.table.sharedPages && !isReadOnly) {
       faults.push(`law 6: ${name} shares page ${page}, which is ${stateName(state)}`);
-    } else if (place >= lease.sharedPages && isReadOnly) {
+    } else if (place >= lease.table.sharedPages && isReadOnly) {
       faults.push(`law 6: ${name} would write page ${page}, which is ${stateName(state)}`);
     }
   }
@@ -51,8 +51,8 @@ function checkTable(view: KvView, { name, lease, pages }: NamedLease): string[] 
 /** Law 7: the counts fit the table, a page is in it once, and only the last shared page may be partly filled. */
 function checkCounts(view: KvView, { name, lease, pages }: NamedLease): string[] {
   const faults: string[] = [];
-  const { pageCount, sharedPages, table } = lease;
-  if (pageCount > table.length) faults.push(`law 7: ${name} counts ${pageCount} pages in a table of ${table.length}`);
+  const { pageCount, sharedPages, array } = lease.table;
+  if (pageCount > array.length) faults.push(`law 7: ${name} counts ${pageCount} pages in a table of ${array.length}`);
   if (sharedPages > pageCount) faults.push(`law 7: ${name} counts ${sharedPages} shared pages of ${pageCount}`);
   for (const [place, page] of pages.slice(0, Math.max(0, sharedPages)).entries()) {
     if (view.pool.states[page] !== PAGE_STATES.published) continue;
@@ -69,7 +69,7 @@ function checkCopies(view: KvView, { name, lease, pages }: NamedLease): string[]
   const faults: string[] = [];
   for (const { from, to, tokens } of lease.copies) {
     if (view.pool.states[from] === PAGE_STATES.free) faults.push(`law 3: ${name} is to copy from free page ${from}`);
-    if (pages.indexOf(to) < lease.sharedPages)
+    if (pages.indexOf(to) < lease.table.sharedPages)
       faults.push(`law 6: ${name} is to copy into page ${to}, which is not its own`);
     if (tokens < 1 || tokens > view.pageSize) faults.push(`law 7: ${name} is to copy ${tokens} rows of page ${from}`);
   }
@@ -84,7 +84,7 @@ function checkPath(view: KvView, { name, lease, pages }: NamedLease): string[] {
   const faults: string[] = [];
   const path = pathUp(view, lease.endNode).reverse();
   const onPath = path.flatMap((node) => node.pages);
-  const expected = end.kind === 'dead' ? onPath.length : Math.max(onPath.length, lease.sharedPages);
+  const expected = end.kind === 'dead' ? onPath.length : Math.max(onPath.length, lease.table.sharedPages);
   for (let place = 0; place < expected; place++) {
     if (pages[place] === onPath[place]) continue;
     faults.push(
@@ -124,7 +124,7 @@ function checkWriteSets(view: KvView, leases: readonly NamedLease[]): string[] {
   for (const { name, lease, pages } of leases) {
     for (const [place, page] of pages.entries()) {
       holders.set(page, (holders.get(page) ?? 0) + 1);
-      if (place < lease.sharedPages) continue;
+      if (place < lease.table.sharedPages) continue;
       const other = writers.get(page);
       if (other !== undefined) faults.push(`law 8: the slots of page ${page} are written by ${other} and by ${name}`);
       writers.set(page, name);

@@ -59,7 +59,8 @@ function checkReferences(view: KvView): string[] {
   const tables = new Map<number, number>();
   const transfers = new Map<number, number>();
   for (const lease of view.leases) {
-    for (const page of lease.table.subarray(0, lease.pageCount)) tables.set(page, (tables.get(page) ?? 0) + 1);
+    for (const page of lease.table.array.subarray(0, lease.table.pageCount))
+      tables.set(page, (tables.get(page) ?? 0) + 1);
     for (const { from } of lease.copies) transfers.set(from, (transfers.get(from) ?? 0) + 1);
   }
   for (let page = 1; page < view.pages; page++) {

@@ -1,7 +1,9 @@
 import { InvariantBroken } from './errors.ts';
 import type { Match, MissReason } from './kv-cache.ts';
+import { LinearGhosts } from './linear-ghosts.ts';
 import type { PagePool } from './page-pool.ts';
 import type { IndexOptions, IndexView, LockedMatch, PageRun, PrefixIndex } from './prefix-index.ts';
+import { commonTokens, compareTokens, isNearer, tokensAt } from './token-order.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
 /** One page (none for the root of a salt), and everything there is to say about it. */
@@ -25,9 +27,7 @@ export class LinearIndex implements PrefixIndex {
   evictedPages = 0;
   readonly #pool: PagePool;
   readonly #pageSize: number;
-  readonly #ghostEntries: number;
-  /** Oldest first: salts and leading tokens of evicted pages. */
-  readonly #ghosts = new Set<string>();
+  readonly #ghosts: LinearGhosts;
   #entries: Entry[] = [];
   #nextNode = 1;
   #clock = 0;
@@ -35,7 +35,7 @@ export class LinearIndex implements PrefixIndex {
   constructor(options: IndexOptions) {
     this.#pool = options.pool;
     this.#pageSize = options.pageSize;
-    this.#ghostEntries = options.ghostEntries;
+    this.#ghosts = new LinearGhosts(options.ghostEntries * 2);
   }
 
   get evictablePages(): number {
@@ -49,7 +49,7 @@ export class LinearIndex implements PrefixIndex {
   match(tokens: Uint32Array, tokenCount: number, salt: string): Match {
     const found = this.#find(tokens, tokenCount, salt);
     const matchedTokens = found.path.length * this.#pageSize + found.sourceTokens;
-    return { matchedTokens, missReason: this.#missReason(prefixOf(tokens, tokenCount), matchedTokens, salt) };
+    return { matchedTokens, missReason: this.#missReason(tokensAt(tokens, 0, tokenCount), matchedTokens, salt) };
   }
 
   lockMatch(tokens: Uint32Array, tokenCount: number, salt: string): LockedMatch {
@@ -64,7 +64,7 @@ export class LinearIndex implements PrefixIndex {
       matchedPages: path.length,
       sourcePage: source?.page ?? NULL_PAGE,
       sourceTokens,
-      missReason: this.#missReason(prefixOf(tokens, tokenCount), matchedTokens, salt),
+      missReason: this.#missReason(tokensAt(tokens, 0, tokenCount), matchedTokens, salt),
     };
   }
 
@@ -118,8 +118,8 @@ export class LinearIndex implements PrefixIndex {
     if (this.#childrenOf(oldest).length > 0)
       throw new InvariantBroken(4, `node ${oldest.node} is older than its children`);
     const before = this.#tokensBefore(oldest);
-    this.#remember(ghostOf(oldest.salt, [...before, ...oldest.tokens.slice(0, 1)]));
-    this.#remember(ghostOf(oldest.salt, [...before, ...oldest.tokens]));
+    this.#ghosts.add(oldest.salt, [...before, ...oldest.tokens.slice(0, 1)]);
+    this.#ghosts.add(oldest.salt, [...before, ...oldest.tokens]);
     this.evictedPages++;
     this.#takeOut([oldest]);
   }
@@ -210,8 +210,8 @@ export class LinearIndex implements PrefixIndex {
       this.#childrenOf(parent).filter((child) => commonTokens(child.tokens, tokens) === child.tokens.length),
     );
     const before = this.#tokensBefore({ parent });
-    this.#ghosts.delete(ghostOf(parent.salt, [...before, ...tokens.slice(0, 1)]));
-    this.#ghosts.delete(ghostOf(parent.salt, [...before, ...tokens]));
+    this.#ghosts.remove(parent.salt, [...before, ...tokens.slice(0, 1)]);
+    this.#ghosts.remove(parent.salt, [...before, ...tokens]);
     const entry = this.#add(parent.salt, parent, { page, tokens });
     entry.lockCount = 1;
     this.#pool.publish(page);
@@ -249,19 +249,9 @@ export class LinearIndex implements PrefixIndex {
     const from = matchedTokens - (matchedTokens % this.#pageSize);
     const last = matchedTokens === from ? from + 1 : Math.min(prompt.length, from + this.#pageSize);
     for (let count = matchedTokens + 1; count <= last; count++) {
-      if (this.#ghosts.has(ghostOf(salt, prompt.slice(0, count)))) return 'evicted';
+      if (this.#ghosts.has(salt, prompt.slice(0, count))) return 'evicted';
     }
     return 'cold';
-  }
-
-  #remember(ghost: string): void {
-    if (this.#ghostEntries === 0) return;
-    this.#ghosts.delete(ghost);
-    this.#ghosts.add(ghost);
-    for (const oldest of this.#ghosts) {
-      if (this.#ghosts.size <= this.#ghostEntries * 2) break;
-      this.#ghosts.delete(oldest);
-    }
   }
 
   #add(salt: string, parent: Entry | undefined, content: { page: PageId; tokens: readonly number[] }): Entry {
@@ -305,36 +295,4 @@ function isLive(entry: Entry): boolean {
 
 function isEvictable(entry: Entry): boolean {
   return isLive(entry) && entry.parent !== undefined && entry.lockCount === 0;
-}
-
-function ghostOf(salt: string, tokens: readonly number[]): string {
-  return `${salt}:${tokens.join(',')}`;
-}
-
-function prefixOf(tokens: Uint32Array, tokenCount: number): number[] {
-  return tokensAt(tokens, 0, tokenCount);
-}
-
-function tokensAt(tokens: Uint32Array, from: number, count: number): number[] {
-  return [...tokens.subarray(from, from + count)];
-}
-
-function commonTokens(a: readonly number[], b: readonly number[]): number {
-  const different = a.findIndex((token, at) => token !== b[at]);
-  return different < 0 ? a.length : different;
-}
-
-/** By tokens, a prefix first. */
-function compareTokens(a: readonly number[], b: readonly number[]): number {
-  const common = commonTokens(a, b);
-  if (common === a.length || common === b.length) return a.length - b.length;
-  return (a[common] as number) - (b[common] as number);
-}
-
-function isNearer(candidate: readonly number[], best: readonly number[], wanted: readonly number[]): boolean {
-  const isCandidateAbove = compareTokens(candidate, wanted) >= 0;
-  const isBestAbove = compareTokens(best, wanted) >= 0;
-  if (isCandidateAbove !== isBestAbove) return isCandidateAbove;
-  const order = compareTokens(candidate, best);
-  return isCandidateAbove ? order < 0 : order > 0;
 }

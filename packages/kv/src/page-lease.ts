@@ -253,7 +253,10 @@ export class PageLease implements KvLease {
 
   #assertHeld(): void {
     if (this.#phase === 'released') {
-      throw new KvError('LEASE_RELEASED', 'This lease was released; release each lease exactly once, after its last use.');
+      throw new KvError(
+        'LEASE_RELEASED',
+        'This lease was released; release each lease exactly once, after its last use.',
+      );
     }
   }
 

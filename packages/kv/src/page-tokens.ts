@@ -68,6 +68,12 @@ export class PageTokens {
     return at;
   }
 
+  /** Is the page, which has its first `common` tokens in common with others, below those that go on with `token`? Pure, O(1). */
+  isBelow(page: PageId, common: number, token: number): boolean {
+    if (common === this.#tokenCounts[page]) return true;
+    return (this.#tokens[page * this.pageSize + common] as number) < token;
+  }
+
   /** Order of the page against `tokens[from..from + count)`: by tokens, a prefix first; 0 when equal. Pure, O(common tokens). */
   compare(page: PageId, tokens: Uint32Array, from: number, count: number): number {
     const at = this.common(page, tokens, from, count);

@@ -9,7 +9,24 @@ import { PageLease } from './page-lease.ts';
 import { PagePool } from './page-pool.ts';
 import type { LockedMatch } from './prefix-index.ts';
 import { RadixIndex } from './radix-index.ts';
-import { NULL_PAGE, type PageId, pagesFor } from './units.ts';
+import { type NodeId, NULL_PAGE, pagesFor } from './units.ts';
+
+/** A locked match, or that a request bypasses the index. */
+type FoundPages = Omit<LockedMatch, 'endNode' | 'lockNode'> & {
+  readonly endNode: NodeId | undefined;
+  readonly lockNode: NodeId | undefined;
+};
+
+// Given up for room: to the request it is as if the page had been evicted just before.
+const NO_SOURCE = { sourcePage: NULL_PAGE, sourceTokens: 0, missReason: 'evicted' } as const;
+
+const BYPASSED: FoundPages = {
+  ...NO_SOURCE,
+  endNode: undefined,
+  lockNode: undefined,
+  matchedPages: 0,
+  missReason: 'bypass',
+};
 
 /** Page pool, prefix index and leases behind one interface. */
 export class PagedKvCache implements KvCache {
@@ -84,61 +101,52 @@ export class PagedKvCache implements KvCache {
   }
 
   #acquirePrivate(request: AcquireRequest): AcquireResult {
-    const needed = this.#pagesOf(request, 0);
-    const available = roomOf(this.#parts) - request.keepPages;
-    if (needed > available) return noRoom(needed, available);
-    const lease = new PageLease(this.#parts, {
-      mode: 'bypass',
-      salt: request.salt,
-      endNode: undefined,
-      lockNode: undefined,
-      matchedTokens: 0,
-      missReason: 'bypass',
-      expectedPages: pagesFor(request.tokenCount, this.pageSize) + 1,
-    });
-    lease.fill(0, needed);
-    return { ok: true, lease };
+    const available = this.#roomFor(request);
+    const needed = this.#newPages(request, BYPASSED);
+    return needed > available ? noRoom(needed, available) : { ok: true, lease: this.#leaseOn(request, BYPASSED) };
   }
 
   #acquireShared(request: AcquireRequest): AcquireResult {
     const { index } = this.#parts;
     const found = index.lockMatch(request.tokens, request.tokenCount, request.salt);
     // Locked, then counted: pages of the match are not room.
-    if (this.#fits(request, found)) return { ok: true, lease: this.#leaseOn(request, found) };
-    // The page to copy rows from may be the very page that is missing. Without it, whatever the pool can hold at all fits once it is idle.
-    const plain = withoutSource(found);
-    index.raiseLock(found.lockNode, plain.lockNode);
-    if (this.#fits(request, plain)) return { ok: true, lease: this.#leaseOn(request, plain) };
-    const needed = this.#newPagesOf(request, plain);
-    index.unlock(plain.lockNode);
-    return noRoom(needed, roomOf(this.#parts) - request.keepPages - plain.matchedPages);
+    if (this.#newPages(request, found) <= this.#roomFor(request)) {
+      return { ok: true, lease: this.#leaseOn(request, found) };
+    }
+    // The page to copy rows from may be the very page that is missing. Without it, an idle pool holds whatever it can hold at all.
+    const withoutSource: FoundPages = { ...found, lockNode: found.endNode, ...NO_SOURCE };
+    index.raiseLock(found.lockNode, found.endNode);
+    const available = this.#roomFor(request);
+    const needed = this.#newPages(request, withoutSource);
+    if (needed <= available) return { ok: true, lease: this.#leaseOn(request, withoutSource) };
+    index.unlock(found.endNode);
+    return noRoom(needed, available);
   }
 
-  #fits(request: AcquireRequest, found: LockedMatch, matchedTokens: number): boolean {
-    const needed = this.#pagesOf(request, matchedTokens) - found.matchedPages;
-    return needed <= roomOf(this.#parts) - request.keepPages;
+  #roomFor(request: AcquireRequest): number {
+    return roomOf(this.#parts) - request.keepPages;
   }
 
-  /** Pages that the table must have: for `roomTokens`, at least one token more than the match, at most the prompt. */
-  #pagesOf(request: AcquireRequest, matchedTokens: number): number {
+  /** Pages to allocate: the table reaches `roomTokens`, at least one token more than the match, at most the prompt. */
+  #newPages(request: AcquireRequest, found: FoundPages): number {
+    const matchedTokens = found.matchedPages * this.pageSize + found.sourceTokens;
     const tokens = Math.min(request.tokenCount, Math.max(request.roomTokens, matchedTokens + 1));
-    return pagesFor(tokens, this.pageSize);
+    return pagesFor(tokens, this.pageSize) - found.matchedPages;
   }
 
-  #leaseOn(request: AcquireRequest, found: LockedMatch): PageLease {
+  #leaseOn(request: AcquireRequest, found: FoundPages): PageLease {
     const { matchedPages, sourcePage, sourceTokens } = found;
-    const matchedTokens = matchedPages * this.pageSize + sourceTokens;
     const lease = new PageLease(this.#parts, {
-      mode: 'share',
+      mode: request.mode,
       salt: request.salt,
       endNode: found.endNode,
       lockNode: found.lockNode,
-      matchedTokens,
+      matchedTokens: matchedPages * this.pageSize + sourceTokens,
       missReason: found.missReason,
       expectedPages: pagesFor(request.tokenCount, this.pageSize) + 1,
     });
     const source = sourcePage === NULL_PAGE ? undefined : { page: sourcePage, tokens: sourceTokens };
-    lease.fill(matchedPages, this.#pagesOf(request, matchedTokens) - matchedPages, source);
+    lease.fill(matchedPages, this.#newPages(request, found), source);
     return lease;
   }
 }

@@ -1,3 +1,4 @@
+import { ChildLists } from './child-lists.ts';
 import type { Int32Recycler } from './int32-recycler.ts';
 import { INTERNALS } from './internals.ts';
 import type { PageTokens } from './page-tokens.ts';
@@ -9,8 +10,6 @@ export const NO_NODE = 0 as NodeId;
 /** Values of the kind column. */
 export const NODE_KINDS = { free: 0, root: 1, live: 2, dead: 3 } as const;
 
-const NO_CHILDREN = new Int32Array(0);
-
 /** The raw columns, for the checker. Replaced when the columns grow. */
 export interface NodeColumns {
   readonly kind: Uint8Array;
@@ -19,8 +18,7 @@ export interface NodeColumns {
   readonly lastPage: Int32Array;
   readonly pageCount: Int32Array;
   readonly lockCount: Int32Array;
-  readonly childCount: Int32Array;
-  readonly children: Int32Array[];
+  readonly children: ChildLists;
   readonly nextPage: Int32Array;
   readonly previousPage: Int32Array;
 }
@@ -37,10 +35,11 @@ export interface NodeColumns {
  */
 export class RadixNodes {
   readonly #tokens: PageTokens;
-  readonly #recycler: Int32Recycler;
   /** [pages] */
   readonly #nextPage: Int32Array;
   readonly #previousPage: Int32Array;
+  /** Children are in the order of the tokens of their first pages. */
+  readonly #children: ChildLists;
   // [capacity] each
   #kind: Uint8Array;
   #parent: Int32Array;
@@ -48,8 +47,6 @@ export class RadixNodes {
   #lastPage: Int32Array;
   #pageCount: Int32Array;
   #lockCount: Int32Array;
-  #childCount: Int32Array;
-  readonly #children: Int32Array[];
   /** [capacity] node ids to be used again. */
   #spare: Int32Array;
   #spareCount = 0;
@@ -61,7 +58,6 @@ export class RadixNodes {
     // Every live node holds a page; the rest is for roots and dead nodes, and grows when there are very many.
     const capacity = pages + 64;
     this.#tokens = tokens;
-    this.#recycler = recycler;
     this.#nextPage = new Int32Array(pages);
     this.#previousPage = new Int32Array(pages);
     this.#kind = new Uint8Array(capacity);
@@ -70,8 +66,7 @@ export class RadixNodes {
     this.#lastPage = new Int32Array(capacity);
     this.#pageCount = new Int32Array(capacity);
     this.#lockCount = new Int32Array(capacity);
-    this.#childCount = new Int32Array(capacity);
-    this.#children = Array.from({ length: capacity }, () => NO_CHILDREN);
+    this.#children = new ChildLists(capacity, recycler);
     this.#spare = new Int32Array(capacity);
   }
 
@@ -121,11 +116,16 @@ export class RadixNodes {
   }
 
   childCount(node: NodeId): number {
-    return this.#childCount[node] as number;
+    return this.#children.count(node);
   }
 
   child(node: NodeId, place: number): NodeId {
-    return (this.#children[node] as Int32Array)[place] as NodeId;
+    return this.#children.at(node, place);
+  }
+
+  /** [>= childCount] Children in order; a view to be searched, never to be written. */
+  children(node: NodeId): Int32Array {
+    return this.#children.list(node);
   }
 
   /** A root: no pages, no parent. O(1). */
@@ -136,26 +136,13 @@ export class RadixNodes {
   /** A childless node with an empty label at place `place` of the parent's children. O(children). */
   createChild(parent: NodeId, place: number): NodeId {
     const node = this.#create(NODE_KINDS.live, parent);
-    const count = this.childCount(parent);
-    let children = this.#children[parent] as Int32Array;
-    if (children.length === 0) children = this.#recycler.take(1);
-    else if (children.length === count) children = this.#recycler.grow(children, count, count + 1);
-    children.copyWithin(place + 1, place, count);
-    children[place] = node;
-    this.#children[parent] = children;
-    this.#childCount[parent] = count + 1;
+    this.#children.insert(parent, place, node);
     return node;
   }
 
   /** Takes a leaf with at least its first page out of its parent's children; the node itself stays. O(children). */
   unlinkChild(node: NodeId): void {
-    const parent = this.parent(node);
-    const place = this.#placeOf(node);
-    const count = this.childCount(parent) - 1;
-    const children = this.#children[parent] as Int32Array;
-    children.copyWithin(place, place + 1, count + 1);
-    this.#childCount[parent] = count;
-    if (count === 0) this.#dropChildren(parent);
+    this.#children.remove(this.parent(node), this.#placeOf(node));
   }
 
   /** Puts a page at the end of a label. O(1). */
@@ -195,7 +182,7 @@ export class RadixNodes {
     this.#firstPage[node] = NULL_PAGE;
     this.#lastPage[node] = NULL_PAGE;
     this.#pageCount[node] = 0;
-    this.#dropChildren(node);
+    this.#children.clear(node);
   }
 
   /** The id may be used for another node. O(1). */
@@ -212,9 +199,9 @@ export class RadixNodes {
    * Pure, O(log children) comparisons.
    */
   lowerBound(node: NodeId, tokens: Uint32Array, from: number, count: number): number {
-    const children = this.#children[node] as Int32Array;
+    const children = this.#children.list(node);
     let low = 0;
-    let high = this.#childCount[node] as number;
+    let high = this.#children.count(node);
     while (low < high) {
       const middle = (low + high) >>> 1;
       const page = this.#firstPage[children[middle] as number] as PageId;
@@ -233,7 +220,6 @@ export class RadixNodes {
       lastPage: this.#lastPage,
       pageCount: this.#pageCount,
       lockCount: this.#lockCount,
-      childCount: this.#childCount,
       children: this.#children,
       nextPage: this.#nextPage,
       previousPage: this.#previousPage,
@@ -248,7 +234,7 @@ export class RadixNodes {
     const parent = this.parent(node);
     const place = this.#placeOf(node);
     const head = this.#create(NODE_KINDS.live, parent);
-    (this.#children[parent] as Int32Array)[place] = head;
+    this.#children.replace(parent, place, head);
     const tailFirst = this.nextPage(boundary);
     this.#firstPage[head] = this.firstPage(node);
     this.#lastPage[head] = boundary;
@@ -259,10 +245,7 @@ export class RadixNodes {
     this.#firstPage[node] = tailFirst;
     this.#pageCount[node] = this.pageCount(node) - pages;
     this.#parent[node] = head;
-    const children = this.#recycler.take(1);
-    children[0] = node;
-    this.#children[head] = children;
-    this.#childCount[head] = 1;
+    this.#children.insert(head, 0, node);
     return head;
   }
 
@@ -281,13 +264,6 @@ export class RadixNodes {
     return node;
   }
 
-  #dropChildren(node: NodeId): void {
-    const children = this.#children[node] as Int32Array;
-    if (children.length > 0) this.#recycler.give(children);
-    this.#children[node] = NO_CHILDREN;
-    this.#childCount[node] = 0;
-  }
-
   #growColumns(): void {
     const capacity = this.#kind.length * 2;
     const kind = new Uint8Array(capacity);
@@ -298,9 +274,8 @@ export class RadixNodes {
     this.#lastPage = longer(this.#lastPage, capacity);
     this.#pageCount = longer(this.#pageCount, capacity);
     this.#lockCount = longer(this.#lockCount, capacity);
-    this.#childCount = longer(this.#childCount, capacity);
     this.#spare = longer(this.#spare, capacity);
-    while (this.#children.length < capacity) this.#children.push(NO_CHILDREN);
+    this.#children.grow(capacity);
   }
 }
 

@@ -19,7 +19,7 @@ export function viewRadix(parts: RadixParts): IndexView {
       node,
       kind: kind === NODE_KINDS.root ? 'root' : kind === NODE_KINDS.live ? 'live' : 'dead',
       parent: columns.parent[id] === 0 ? undefined : (columns.parent[id] as NodeId),
-      children: [...(columns.children[id] as Int32Array).subarray(0, columns.childCount[id])] as NodeId[],
+      children: [...columns.children.list(node).subarray(0, columns.children.count(node))] as NodeId[],
       pages: readLabel(columns, node, faults),
       lockCount: columns.lockCount[id] as number,
       salt: parts.roots.of(node)?.salt,

@@ -33,17 +33,18 @@ export class RadixWalk {
     this.reset(root);
     let matched = 0;
     while (matched < limit) {
-      const page = this.#nextCandidate(tokens, matched, limit);
-      if (page === NULL_PAGE) break;
-      const common = this.#tokens.common(page, tokens, matched, limit - matched);
-      if (common < pageSize) {
-        this.#endInside(page, common);
-        return;
-      }
-      this.#enter(page);
+      const wanted = Math.min(limit - matched, pageSize);
+      const isInLabel = this.pagesInNode < this.#nodes.pageCount(this.node);
+      if (isInLabel) this.#compareNextPage(tokens, matched, wanted);
+      else this.#searchChildren(tokens, matched, wanted);
+      if (this.sourceTokens < pageSize) break;
+      this.pagesInNode = isInLabel ? this.pagesInNode + 1 : 1;
+      this.node = this.sourceNode;
+      this.lastPage = this.sourcePage;
+      this.matchedPages++;
       matched += pageSize;
+      this.#setSource(NO_NODE, NULL_PAGE, 0);
     }
-    this.sourceNode = NO_NODE;
   }
 
   /** A walk that found nothing. */
@@ -52,44 +53,47 @@ export class RadixWalk {
     this.pagesInNode = 0;
     this.matchedPages = 0;
     this.lastPage = NULL_PAGE;
-    this.sourceNode = NO_NODE;
-    this.sourcePage = NULL_PAGE;
-    this.sourceTokens = 0;
+    this.#setSource(NO_NODE, NULL_PAGE, 0);
   }
 
-  /** The page that has most in common with the tokens from `matched` on, its node in `sourceNode`. */
-  #nextCandidate(tokens: Uint32Array, matched: number, limit: number): PageId {
-    const nodes = this.#nodes;
-    if (this.pagesInNode < nodes.pageCount(this.node)) {
-      this.sourceNode = this.node;
-      return nodes.nextPage(this.lastPage);
+  #compareNextPage(tokens: Uint32Array, matched: number, wanted: number): void {
+    const page = this.#nodes.nextPage(this.lastPage);
+    this.#setSource(this.node, page, this.#tokens.common(page, tokens, matched, wanted));
+  }
+
+  /**
+   * The child that has most in common with the `wanted` tokens from `matched` on. Children are in the order of their tokens, so it is
+   * one of the two neighbours of the place where these would stand, and a binary search compares with both on its way; of equals
+   * the one above.
+   */
+  #searchChildren(tokens: Uint32Array, matched: number, wanted: number): void {
+    const children = this.#nodes.children(this.node);
+    let low = 0;
+    let high = this.#nodes.childCount(this.node);
+    let below = 0;
+    let above = 0;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const page = this.#nodes.firstPage(children[middle] as NodeId);
+      const common = this.#tokens.common(page, tokens, matched, wanted);
+      if (common < wanted && this.#tokens.isBelow(page, common, tokens[matched + common] as number)) {
+        low = middle + 1;
+        below = common;
+      } else {
+        high = middle;
+        above = common;
+        if (common === this.#tokens.pageSize) break;
+      }
     }
-    const count = nodes.childCount(this.node);
-    if (count === 0) return NULL_PAGE;
-    const wanted = Math.min(limit - matched, this.#tokens.pageSize);
-    // Children are in the order of their tokens, so the longest common prefix is at one of the two neighbours.
-    const place = nodes.lowerBound(this.node, tokens, matched, wanted);
-    const above = place < count ? this.#commonWith(place, tokens, matched, wanted) : 0;
-    const below = place > 0 && above < wanted ? this.#commonWith(place - 1, tokens, matched, wanted) : 0;
-    this.sourceNode = nodes.child(this.node, place < count && above >= below ? place : place - 1);
-    return nodes.firstPage(this.sourceNode);
+    const best = Math.max(above, below);
+    if (best === 0) return;
+    const node = children[above === best ? high : low - 1] as NodeId;
+    this.#setSource(node, this.#nodes.firstPage(node), best);
   }
 
-  #commonWith(place: number, tokens: Uint32Array, matched: number, wanted: number): number {
-    const page = this.#nodes.firstPage(this.#nodes.child(this.node, place));
-    return this.#tokens.common(page, tokens, matched, wanted);
-  }
-
-  #enter(page: PageId): void {
-    this.pagesInNode = this.sourceNode === this.node ? this.pagesInNode + 1 : 1;
-    this.node = this.sourceNode;
-    this.lastPage = page;
-    this.matchedPages++;
-  }
-
-  #endInside(page: PageId, common: number): void {
-    this.sourceTokens = common;
-    if (common > 0) this.sourcePage = page;
-    else this.sourceNode = NO_NODE;
+  #setSource(node: NodeId, page: PageId, tokens: number): void {
+    this.sourceNode = tokens > 0 ? node : NO_NODE;
+    this.sourcePage = tokens > 0 ? page : NULL_PAGE;
+    this.sourceTokens = tokens;
   }
 }

@@ -8,6 +8,8 @@ if (existsSync(entry)) {
   const { run } = await import(entry.href);
   await run();
 } else {
-  process.stderr.write('octavo: NOT_BUILT: the command line is not compiled yet; run `npx pnpm@12 build` in the repository first.\n');
+  process.stderr.write(
+    'octavo: NOT_BUILT: the command line is not compiled yet; run `npx pnpm@12 build` in the repository first.\n',
+  );
   process.exitCode = 2;
 }

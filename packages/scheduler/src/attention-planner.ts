@@ -1,3 +1,4 @@
+import { type AttentionCosts, CostModel } from './cost-model.ts';
 import { LevelAssigner } from './level-assigner.ts';
 import { LevelColumns } from './level-columns.ts';
 import { PageForest } from './page-forest.ts';
@@ -6,6 +7,13 @@ import { type AttentionStats, LEVEL_COUNT } from './step-plan.ts';
 
 /** `levels`: shared pages are read once a step where that pays. `flat`: every sequence reads its own (the ablation). */
 export type AttentionMode = 'levels' | 'flat';
+
+export interface PlannerOptions {
+  /** Tokens a page. */
+  readonly pageSize: number;
+  readonly attention?: AttentionMode;
+  readonly attentionCosts?: AttentionCosts;
+}
 
 class AttentionCounts implements AttentionStats {
   uniquePages = 0;
@@ -26,12 +34,13 @@ export class AttentionPlanner {
   readonly #assigner: LevelAssigner;
   readonly #mode: AttentionMode;
 
-  /** `past` is filled anew before each `plan`; `pageSize` in tokens. */
-  constructor(past: PastColumns, pageSize: number, mode: AttentionMode = 'levels') {
+  /** `past` is filled anew before each `plan`. */
+  constructor(past: PastColumns, options: PlannerOptions) {
+    const { pageSize, attention = 'levels', attentionCosts } = options;
     this.#past = past;
     this.#forest = new PageForest(past, pageSize);
-    this.#assigner = new LevelAssigner(this.#forest);
-    this.#mode = mode;
+    this.#assigner = new LevelAssigner(this.#forest, new CostModel(attentionCosts));
+    this.#mode = attention;
   }
 
   get stats(): AttentionStats {
@@ -49,8 +58,7 @@ export class AttentionPlanner {
       return;
     }
     this.#forest.build();
-    const draft =
-      this.#mode === 'levels' ? this.#assigner.assign(rowCount) : this.#assigner.assignFlat(rowCount);
+    const draft = this.#mode === 'levels' ? this.#assigner.assign(rowCount) : this.#assigner.assignFlat(rowCount);
     counts.uniquePages = this.#forest.uniquePages;
     counts.savedPageReads = this.#forest.flatPageReads;
     for (let level = 0; level < LEVEL_COUNT; level += 1) {

@@ -50,7 +50,8 @@ function checkSequences(plan: StepPlan, inspection: PlanInspection, violations: 
     const id = plan.sequences[place]!;
     const sequence = inspection.planned(id);
     const scheduled = plan.scheduledTokens[place]!;
-    if (plan.firstRow[place] !== row) violations.push(`sequence ${id} begins at row ${plan.firstRow[place]}, not ${row}`);
+    if (plan.firstRow[place] !== row)
+      violations.push(`sequence ${id} begins at row ${plan.firstRow[place]}, not ${row}`);
     if (sequence === undefined) violations.push(`sequence ${id} of the plan is not running`);
     else if (scheduled < 1 || sequence.computedTokens + scheduled > sequence.tokenCount) {
       violations.push(`sequence ${id}: ${scheduled} tokens after ${sequence.computedTokens} of ${sequence.tokenCount}`);
@@ -88,7 +89,8 @@ function checkSlots(plan: StepPlan, inspection: PlanInspection, violations: stri
       const position = sequence.computedTokens + at;
       const index = fullPagesIn(position, pageSize);
       const expected = sequence.pageTable[index]! * pageSize + (position - index * pageSize);
-      if (index >= sequence.pageCount || slot !== expected) violations.push(`row ${row} writes slot ${slot}, not ${expected}`);
+      if (index >= sequence.pageCount || slot !== expected)
+        violations.push(`row ${row} writes slot ${slot}, not ${expected}`);
       if (index < sequence.sharedPages) violations.push(`law 6: row ${row} writes slot ${slot} of a shared page`);
       if (slots.has(slot)) violations.push(`law 8: slot ${slot} is written twice`);
       slots.add(slot);
@@ -106,7 +108,8 @@ function checkHeads(plan: StepPlan, inspection: PlanInspection, violations: stri
     let before = plan.firstRow[place]! - 1;
     for (; head < plan.headCount && plan.headSequence[head] === id; head += 1) {
       const row = plan.headRow[head]!;
-      if (row <= before || row > lastRow) violations.push(`head ${head} is row ${row}, out of order for sequence ${id}`);
+      if (row <= before || row > lastRow)
+        violations.push(`head ${head} is row ${row}, out of order for sequence ${id}`);
       if (plan.headSamples[head] === 1) sampledRow = row;
       before = row;
     }
@@ -124,12 +127,14 @@ function checkCopies(plan: StepPlan, inspection: PlanInspection, violations: str
   for (let place = 0; place < plan.sequenceCount; place += 1) {
     const sequence = inspection.planned(plan.sequences[place]!);
     if (sequence === undefined) continue;
-    for (let index = sequence.sharedPages; index < sequence.pageCount; index += 1) targets.add(sequence.pageTable[index]!);
+    for (let index = sequence.sharedPages; index < sequence.pageCount; index += 1)
+      targets.add(sequence.pageTable[index]!);
   }
   for (let copy = 0; copy < plan.copyCount; copy += 1) {
     const to = plan.copyTo[copy]!;
     const tokens = plan.copyTokens[copy]!;
-    if (!targets.delete(to)) violations.push(`copy ${copy} goes into page ${to}, which no sequence of the step owns alone`);
+    if (!targets.delete(to))
+      violations.push(`copy ${copy} goes into page ${to}, which no sequence of the step owns alone`);
     if (plan.copyFrom[copy] === to || tokens < 1 || tokens > inspection.pageSize) {
       violations.push(`copy ${copy}: ${tokens} rows from page ${plan.copyFrom[copy]} to ${to}`);
     }

@@ -59,7 +59,8 @@ export function checkReads(plan: StepPlan, inspection: PlanInspection, violation
   for (const [name, level] of plan.levels.entries()) {
     if (level.groupCount === 0) continue;
     checkPadding(level, name, inspection.pageSize, violations);
-    for (let row = 0; row < plan.rowCount; row += 1) addGroupOf(level, name, row, { reads, pageSize: inspection.pageSize });
+    for (let row = 0; row < plan.rowCount; row += 1)
+      addGroupOf(level, name, row, { reads, pageSize: inspection.pageSize });
   }
   addChunks(plan, reads);
   reads.compare();

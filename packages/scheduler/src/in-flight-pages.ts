@@ -1,5 +1,6 @@
 import { grownInt32, NO_INT32 } from './columns.ts';
 import type { Sequence } from './sequence.ts';
+
 /** Ends a chain. */
 const NONE = -1;
 

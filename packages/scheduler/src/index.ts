@@ -1,6 +1,7 @@
 export type { AttentionMode } from './attention-planner.ts';
 export { checkPlan, type PlanInspection, type PlannedSequence } from './check-plan.ts';
 export { checkScheduler } from './check-scheduler.ts';
+export { type AttentionCosts, MEASURED_COSTS } from './cost-model.ts';
 export { SchedulerError, type SchedulerErrorCode } from './errors.ts';
 export { RecomputeScheduler } from './recompute-scheduler.ts';
 export { createScheduler, Scheduler, type SchedulerInspection } from './scheduler.ts';

@@ -1,5 +1,5 @@
 import { grownInt32, NO_INT32 } from './columns.ts';
-import { GATHER_COST, LEVEL_COST, SCORE_COST } from './cost-model.ts';
+import type { CostModel } from './cost-model.ts';
 import { ForestCut } from './forest-cut.ts';
 import { LevelDraft, NO_LEVEL } from './level-draft.ts';
 import type { PageForest } from './page-forest.ts';
@@ -21,6 +21,7 @@ const FOLD_TRIALS = 4;
  */
 export class LevelAssigner {
   readonly #forest: PageForest;
+  readonly #costs: CostModel;
   readonly #cut: ForestCut;
   #draft: LevelDraft;
   #best: LevelDraft;
@@ -30,11 +31,12 @@ export class LevelAssigner {
   #restPages = NO_INT32;
   #itemCount = 0;
 
-  constructor(forest: PageForest) {
+  constructor(forest: PageForest, costs: CostModel) {
     this.#forest = forest;
+    this.#costs = costs;
     this.#cut = new ForestCut(forest);
-    this.#draft = new LevelDraft(forest);
-    this.#best = new LevelDraft(forest);
+    this.#draft = new LevelDraft(forest, costs);
+    this.#best = new LevelDraft(forest, costs);
   }
 
   /** The cheapest draft found for a step of `rowCount` rows; borrowed until the next call. */
@@ -93,7 +95,7 @@ export class LevelAssigner {
   /** The level that wastes most, if a level of its own could cost less than that. */
   #wasteful(rowCount: number): number {
     let worst = NO_LEVEL;
-    let most = LEVEL_COST + rowCount;
+    let most = this.#costs.ofLevel(rowCount);
     for (let level = 0; level < LEVEL_COUNT; level += 1) {
       if (this.#draft.waste[level]! <= most) continue;
       most = this.#draft.waste[level]!;
@@ -175,7 +177,7 @@ export class LevelAssigner {
       const node = this.#items[moved - 1]!;
       rows = Math.max(rows, this.#forest.rows[node]!);
       pages = Math.max(pages, this.#pages(node));
-      const cost = padded(moved, rows, pages) + this.#restCost(moved);
+      const cost = this.#costs.ofGroups(moved, rows, pages) + this.#restCost(moved);
       if (cost >= bestCost) continue;
       best = moved;
       bestCost = cost;
@@ -184,7 +186,7 @@ export class LevelAssigner {
   }
 
   #restCost(moved: number): number {
-    return padded(this.#itemCount - moved, this.#restRows[moved]!, this.#restPages[moved]!);
+    return this.#costs.ofGroups(this.#itemCount - moved, this.#restRows[moved]!, this.#restPages[moved]!);
   }
 
   /** Cost of the two parts, before rows are capped. */
@@ -195,7 +197,7 @@ export class LevelAssigner {
       rows = Math.max(rows, this.#forest.rows[this.#items[item]!]!);
       pages = Math.max(pages, this.#pages(this.#items[item]!));
     }
-    return padded(moved, rows, pages) + this.#restCost(moved);
+    return this.#costs.ofGroups(moved, rows, pages) + this.#restCost(moved);
   }
 
   /** Folds kept nodes that save little, as long as the whole gets cheaper. */
@@ -227,7 +229,7 @@ export class LevelAssigner {
 
   /** Keeps or folds `node`. A leaf that had no pages of its own and now reads those of `node` takes over its level. */
   #setKept(node: number, level: number): void {
-    const { nodeCount, sharedCount, end } = this.#forest;
+    const { nodeCount, sharedCount } = this.#forest;
     const draft = this.#draft;
     const freed = draft.level[node]!;
     this.#cut.kept[node] = level === NO_LEVEL ? 0 : 1;
@@ -249,8 +251,4 @@ export class LevelAssigner {
     this.#restRows = grownInt32(this.#restRows, nodeCount + 1);
     this.#restPages = grownInt32(this.#restPages, nodeCount + 1);
   }
-}
-
-function padded(groups: number, rows: number, pages: number): number {
-  return groups * pages * (GATHER_COST + rows * SCORE_COST);
 }

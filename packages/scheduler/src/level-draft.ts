@@ -1,5 +1,5 @@
 import { grownInt32, NO_INT32 } from './columns.ts';
-import { GATHER_COST, LEVEL_COST, levelCost, MERGE_COST, SCORE_COST } from './cost-model.ts';
+import type { CostModel } from './cost-model.ts';
 import type { PageForest } from './page-forest.ts';
 import { LEVEL_COUNT } from './step-plan.ts';
 
@@ -23,9 +23,11 @@ export class LevelDraft {
   cost = 0;
 
   readonly #forest: PageForest;
+  readonly #costs: CostModel;
 
-  constructor(forest: PageForest) {
+  constructor(forest: PageForest, costs: CostModel) {
     this.#forest = forest;
+    this.#costs = costs;
   }
 
   reserve(): void {
@@ -46,7 +48,7 @@ export class LevelDraft {
     let fewestRows = rowCount;
     let mostPages = 0;
     let readingRows = 0;
-    let bare = LEVEL_COST + rowCount * MERGE_COST;
+    let bare = this.#costs.ofLevel(rowCount);
     for (let node = 0; node < nodeCount; node += 1) {
       if (this.level[node] !== level) continue;
       const pages = end[node]! - this.from[node]!;
@@ -56,31 +58,33 @@ export class LevelDraft {
       if (nodeRows < fewestRows) fewestRows = nodeRows;
       if (pages > mostPages) mostPages = pages;
       readingRows += nodeRows;
-      bare += pages * (GATHER_COST + nodeRows * SCORE_COST);
+      bare += this.#costs.ofGroups(1, nodeRows, pages);
     }
     this.groups[level] = 0;
     this.waste[level] = 0;
     if (items === 0) return 0;
     const nullGroups = readingRows < rowCount ? 1 : 0;
-    const cap = fewestRows === mostRows ? mostRows : this.#cheapestRowCap(level, mostRows);
+    const isEven = fewestRows === mostRows && (nullGroups === 0 || mostRows === 1);
+    const cap = isEven ? mostRows : this.#cheapestRowCap(level, mostRows, nullGroups);
     this.rowsPerGroup[level] = cap;
     this.pagesPerGroup[level] = mostPages;
     this.needsNullGroup[level] = nullGroups;
     this.groups[level] = this.#groupsOf(level, cap) + nullGroups;
-    const cost = levelCost(this.groups[level]!, cap, mostPages, rowCount);
+    const cost = this.#costs.ofLevel(rowCount) + this.#costs.ofGroups(this.groups[level]!, cap, mostPages);
     this.waste[level] = cost - bare;
     return cost;
   }
 
   /**
    * Rows a group that cost least when groups of very different numbers of rows share a level: a node of more rows becomes several
-   * groups over the same pages, so that one long chunk does not pad every other group to its own length.
+   * groups over the same pages, so that one long chunk pads neither every other group nor the one of no tokens to its own length.
    */
-  #cheapestRowCap(level: number, mostRows: number): number {
+  #cheapestRowCap(level: number, mostRows: number, nullGroups: number): number {
     let best = mostRows;
-    let bestCost = this.#groupsOf(level, mostRows) * (GATHER_COST + mostRows * SCORE_COST);
-    for (let cap = 1; cap < mostRows; cap *= 2) {
-      const cost = this.#groupsOf(level, cap) * (GATHER_COST + cap * SCORE_COST);
+    let bestCost = Number.POSITIVE_INFINITY;
+    for (let parts = 1; parts < 2 * mostRows; parts *= 2) {
+      const cap = Math.ceil(mostRows / parts);
+      const cost = this.#costs.ofGroups(this.#groupsOf(level, cap) + nullGroups, cap, 1);
       if (cost >= bestCost) continue;
       best = cap;
       bestCost = cost;

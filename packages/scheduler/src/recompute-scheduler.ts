@@ -3,19 +3,13 @@ import type { PlanInspection, PlannedSequence } from './check-plan.ts';
 import { PastColumns } from './past-columns.ts';
 import { RunningSet } from './running-set.ts';
 import { type RecomputeOptions, resolvedLimits, type StepLimits } from './scheduler-options.ts';
-import type { Sequence } from './sequence.ts';
+import { assertRequest, type Sequence } from './sequence.ts';
 import { SequenceBook } from './sequence-book.ts';
 import { StepColumns } from './step-columns.ts';
 import { StepFlight } from './step-flight.ts';
 import type { StepPlan, StepResult } from './step-plan.ts';
 import { addWholeSequence } from './step-rows.ts';
-import type {
-  CommitReport,
-  SequenceRequest,
-  SequenceUsage,
-  StepSource,
-  SubmitResult,
-} from './step-source.ts';
+import type { CommitReport, SequenceRequest, SequenceUsage, StepSource, SubmitResult } from './step-source.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
 const NO_PAGES = new Int32Array(0);
@@ -40,7 +34,7 @@ export class RecomputeScheduler implements StepSource {
     this.#limits = resolvedLimits(options);
     this.#running = new RunningSet(this.#limits.maxSequences);
     this.#book = new SequenceBook(this.#limits.maxSequences);
-    this.#columns = new StepColumns(new AttentionPlanner(new PastColumns(), 1), 'dropped');
+    this.#columns = new StepColumns(new AttentionPlanner(new PastColumns(), { pageSize: 1 }), 'dropped');
     this.#flight = new StepFlight(this.#book, {
       advance: advanceAll,
       goOn: () => {},
@@ -58,6 +52,7 @@ export class RecomputeScheduler implements StepSource {
   }
 
   submit(request: SequenceRequest): SubmitResult {
+    assertRequest(request);
     const { maxWaiting } = this.#limits;
     if (this.#queue.count >= maxWaiting) {
       return { ok: false, reason: 'queue-full', needed: this.#queue.count + 1, available: maxWaiting };
@@ -97,7 +92,11 @@ export class RecomputeScheduler implements StepSource {
     return this.#book.get(sequence).usage;
   }
 
-  tokensOf(sequence: number): { readonly tokens: Uint32Array; readonly tokenCount: number; readonly promptTokens: number } {
+  tokensOf(sequence: number): {
+    readonly tokens: Uint32Array;
+    readonly tokenCount: number;
+    readonly promptTokens: number;
+  } {
     return this.#book.get(sequence);
   }
 

@@ -1,5 +1,6 @@
 import type { KvCache } from '@octavo/kv';
 import type { AttentionMode } from './attention-planner.ts';
+import { type AttentionCosts, MEASURED_COSTS } from './cost-model.ts';
 import { SchedulerError } from './errors.ts';
 
 /** Limits of any step source. */
@@ -21,6 +22,8 @@ export interface SchedulerOptions extends StepLimits {
   readonly singleFlight?: boolean;
   /** `flat`: no page is shared between sequences within a step (the ablation). Default `levels`. */
   readonly attention?: AttentionMode;
+  /** What the attention planner weighs. Default: as measured, see `cost-model.ts`; measure again for other machines or models. */
+  readonly attentionCosts?: AttentionCosts;
   /**
    * `every-step` proves each plan (`checkPlan`) before it is handed out, and at its commit that nobody changed it: for tests and for
    * developers of executors; costs far more than planning. Default `none`.
@@ -31,19 +34,23 @@ export interface SchedulerOptions extends StepLimits {
 export type RecomputeOptions = StepLimits;
 
 const LIMITS = ['maxSequences', 'tokenBudget', 'maxWaiting'] as const;
-const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'attention', 'checks'];
+const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'attention', 'attentionCosts', 'checks'];
 
 /** The options with every default filled in, frozen. Throws `INVALID_OPTION`. */
 export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOptions> {
   assertKnown(options, OPTIONS);
   assertLimits(options);
-  const { kv, singleFlight = true, attention = 'levels', checks = 'none' } = options;
+  const { kv, singleFlight = true, attention = 'levels', attentionCosts = MEASURED_COSTS, checks = 'none' } = options;
   const watermarkPages = options.watermarkPages ?? Math.floor((kv.pages - 1) / 100);
   if (!Number.isInteger(watermarkPages) || watermarkPages < 0 || watermarkPages >= kv.pages - 1) {
     const most = kv.pages - 2;
     throw invalid(`watermarkPages is ${watermarkPages}; give a whole number of pages from 0 to ${most}.`);
   }
-  return Object.freeze({ ...options, kv, watermarkPages, singleFlight, attention, checks });
+  for (const [name, cost] of Object.entries(attentionCosts)) {
+    if (!Number.isInteger(cost) || cost < 0)
+      throw invalid(`attentionCosts.${name} is ${cost}; give a whole number from 0.`);
+  }
+  return Object.freeze({ ...options, kv, watermarkPages, singleFlight, attention, attentionCosts, checks });
 }
 
 /** As `resolvedOptions`, for the baseline without K/V. */

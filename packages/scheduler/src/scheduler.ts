@@ -7,20 +7,14 @@ import { PastColumns } from './past-columns.ts';
 import { planDigest } from './plan-digest.ts';
 import { RunningSet } from './running-set.ts';
 import { resolvedOptions, type SchedulerOptions } from './scheduler-options.ts';
-import { type Sequence, wholePages } from './sequence.ts';
+import { assertRequest, type Sequence, wholePages } from './sequence.ts';
 import { SequenceBook } from './sequence-book.ts';
 import { StepColumns } from './step-columns.ts';
 import { StepComposer } from './step-composer.ts';
 import { StepFlight } from './step-flight.ts';
 import type { StepPlan, StepResult } from './step-plan.ts';
 import { addSequenceRows } from './step-rows.ts';
-import type {
-  CommitReport,
-  SequenceRequest,
-  SequenceUsage,
-  StepSource,
-  SubmitResult,
-} from './step-source.ts';
+import type { CommitReport, SequenceRequest, SequenceUsage, StepSource, SubmitResult } from './step-source.ts';
 
 /** The inside of a scheduler, live: for checks and debuggers, to be read only. */
 export interface SchedulerInspection extends PlanInspection {
@@ -55,15 +49,15 @@ export class Scheduler implements StepSource {
 
   constructor(options: SchedulerOptions) {
     this.#options = resolvedOptions(options);
-    const { kv, maxSequences, attention } = this.#options;
+    const { kv, maxSequences } = this.#options;
+    const limits = { ...this.#options, pageSize: kv.pageSize };
     this.#kv = kv;
     this.#pageSize = kv.pageSize;
     this.#running = new RunningSet(maxSequences);
     this.#admission = new Admission(this.#options, this.#running);
     this.#book = new SequenceBook(maxSequences);
-    this.#planner = new AttentionPlanner(this.#past, kv.pageSize, attention);
+    this.#planner = new AttentionPlanner(this.#past, limits);
     this.#columns = new StepColumns(this.#planner, 'kept');
-    const limits = { ...this.#options, pageSize: kv.pageSize };
     this.#composer = new StepComposer(limits, this.#running, this.#admission);
     this.#flight = new StepFlight(this.#book, {
       advance: (sequence) => this.#advance(sequence),
@@ -87,6 +81,7 @@ export class Scheduler implements StepSource {
   }
 
   submit(request: SequenceRequest): SubmitResult {
+    assertRequest(request);
     const { maxWaiting } = this.#options;
     const needed = wholePages(request, this.#pageSize);
     const available = this.maxSequencePages;
@@ -122,7 +117,11 @@ export class Scheduler implements StepSource {
     return this.#book.get(sequence).usage;
   }
 
-  tokensOf(sequence: number): { readonly tokens: Uint32Array; readonly tokenCount: number; readonly promptTokens: number } {
+  tokensOf(sequence: number): {
+    readonly tokens: Uint32Array;
+    readonly tokenCount: number;
+    readonly promptTokens: number;
+  } {
     return this.#book.get(sequence);
   }
 
@@ -190,7 +189,10 @@ export class Scheduler implements StepSource {
   #assertUnchanged(plan: StepPlan): void {
     if (this.#options.checks === 'none' || this.#flight.plan !== plan) return;
     if (planDigest(plan) === this.#plannedDigest) return;
-    throw new SchedulerError('PLAN_CHANGED', `Somebody wrote into the columns of step ${plan.stepId}; they are read-only.`);
+    throw new SchedulerError(
+      'PLAN_CHANGED',
+      `Somebody wrote into the columns of step ${plan.stepId}; they are read-only.`,
+    );
   }
 
   #provePlan(): void {

@@ -1,6 +1,6 @@
 import { grownInt32, NO_INT32 } from './columns.ts';
 import { SchedulerError } from './errors.ts';
-import { assertRequest, Sequence } from './sequence.ts';
+import { Sequence } from './sequence.ts';
 import type { CommitReport, FinishReason, SequenceRequest } from './step-source.ts';
 
 class ReusedReport implements CommitReport {
@@ -37,9 +37,8 @@ export class SequenceBook {
     return this.#live.size;
   }
 
-  /** Effect: a new live sequence with all its storage. Throws `INVALID_REQUEST`. O(prompt + maxTokens). */
+  /** Effect: a new live sequence with all its storage. O(prompt + maxTokens). */
   open(request: SequenceRequest): Sequence {
-    assertRequest(request);
     this.#lastId += 1;
     const sequence = new Sequence(this.#lastId, request);
     this.#live.set(sequence.id, sequence);
@@ -55,7 +54,10 @@ export class SequenceBook {
   get(id: number): Sequence {
     const sequence = this.#live.get(id) ?? this.#ended.get(id);
     if (sequence === undefined) {
-      throw new SchedulerError('UNKNOWN_SEQUENCE', `Sequence ${id} was never submitted, or ended before the last commit.`);
+      throw new SchedulerError(
+        'UNKNOWN_SEQUENCE',
+        `Sequence ${id} was never submitted, or ended before the last commit.`,
+      );
     }
     return sequence;
   }

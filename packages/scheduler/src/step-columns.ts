@@ -26,7 +26,10 @@ export class StepColumns implements StepPlan {
   readonly chunks = new ChunkColumns();
   readonly attention: AttentionStats;
 
-  constructor(attention: { readonly levels: readonly LevelPlan[]; readonly stats: AttentionStats }, rows: 'kept' | 'dropped') {
+  constructor(
+    attention: { readonly levels: readonly LevelPlan[]; readonly stats: AttentionStats },
+    rows: 'kept' | 'dropped',
+  ) {
     this.levels = attention.levels;
     this.attention = attention.stats;
     this.writes = rows === 'kept';

@@ -132,7 +132,10 @@ function assertResult(plan: StepPlan, result: StepResult): void {
   const { tokens, stops } = result;
   if (tokens.length < plan.headCount || stops.length < plan.headCount) {
     const found = `${tokens.length} tokens and ${stops.length} stops`;
-    throw new SchedulerError('INVALID_RESULT', `The result has ${found}; give one of each for ${plan.headCount} heads.`);
+    throw new SchedulerError(
+      'INVALID_RESULT',
+      `The result has ${found}; give one of each for ${plan.headCount} heads.`,
+    );
   }
   for (let head = 0; head < plan.headCount; head += 1) {
     if (plan.headSamples[head] === 0 || tokens[head]! >= 0) continue;

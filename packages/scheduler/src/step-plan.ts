@@ -44,7 +44,7 @@ export interface ChunkPlan {
 export interface AttentionStats {
   /** Distinct pages read in this step. */
   readonly uniquePages: number;
-  /** Pages that a flat plan (each row its own pages) would have read, less those read here (padding included). */
+  /** Pages that a flat plan (each row its own pages) would have read, less those read here (padding included): negative when nothing is shared. */
   readonly savedPageReads: number;
   /** Page reads that are padding. */
   readonly paddingPageReads: number;
@@ -65,7 +65,7 @@ export interface StepPlan {
   readonly writes: boolean;
 
   readonly sequenceCount: number;
-  /** [sequenceCount] */
+  /** [sequenceCount] ids, as `submit` gave them. */
   readonly sequences: Int32Array;
   /** [sequenceCount] its rows are [firstRow, firstRow + scheduledTokens). */
   readonly firstRow: Int32Array;
@@ -75,7 +75,7 @@ export interface StepPlan {
   readonly headCount: number;
   /** [headCount] row of the batch. */
   readonly headRow: Int32Array;
-  /** [headCount] its sequence. */
+  /** [headCount] id of its sequence; heads of a sequence follow each other, in the order of `sequences`. */
   readonly headSequence: Int32Array;
   /** [headCount] 1: the sequence's next token is sampled from it; 0: only its logits are wanted (scoring). */
   readonly headSamples: Uint8Array;

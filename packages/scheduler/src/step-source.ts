@@ -16,7 +16,10 @@ export interface SequenceRequest {
   /** Higher runs first; equal: first come, first served. */
   readonly priority: number;
   readonly mode: CacheMode;
-  /** `all`: the logits of every prompt row are wanted too (scoring); needs `mode: 'bypass'`, since cached rows have none. */
+  /**
+   * `all`: the logits of every prompt row are wanted too (scoring); needs `mode: 'bypass'`, since cached rows have none. Each prompt row is
+   * a head in exactly one committed step, also when the sequence is preempted and runs rows again.
+   */
   readonly logits: 'last' | 'all';
 }
 
@@ -34,11 +37,14 @@ export type SubmitResult =
 /** Counted per sequence; final when it has finished. cachedTokens + computedTokens = promptTokens once the prompt is through. */
 export interface SequenceUsage {
   readonly promptTokens: number;
-  /** Prompt tokens whose K/V was reused at the first admission. */
+  /**
+   * Prompt tokens whose K/V was reused instead of run: at the first admission, and, when the sequence was preempted before its prompt was
+   * through, what others had published of the rest by the time it came back.
+   */
   readonly cachedTokens: number;
   /** Prompt tokens that were run for the first time. */
   readonly computedTokens: number;
-  /** Tokens run again after preemption. */
+  /** Tokens run again after preemption (the recompute baseline: after their first run). */
   readonly recomputedTokens: number;
   readonly completionTokens: number;
   readonly preemptions: number;
@@ -56,17 +62,20 @@ export interface CommitReport {
 export interface StepSource {
   /** Queues a sequence, or refuses at the door what can never fit. */
   submit(request: SequenceRequest): SubmitResult;
-  /** Ends a sequence at any point; its pages return (after the commit when a step is in flight). False: unknown or already ended. */
+  /**
+   * Ends a sequence at any point; its pages return. Between two steps at once, and in no report; while a step is in flight with its
+   * commit (or failure), which reports it as `abort`. False: unknown, already ended or already aborted.
+   */
   abort(sequence: number): boolean;
-  /** The next step, or undefined when there is nothing to run. Throws when the previous step was not committed. */
+  /** The next step, or undefined when there is nothing to run. Throws when the previous step was neither committed nor failed. */
   plan(): StepPlan | undefined;
   /** Advances, publishes, finishes. */
   commit(plan: StepPlan, result: StepResult): CommitReport;
-  /** The step in flight failed: nothing of it is published, and its sequences are ended. Returns their ids. */
+  /** The step in flight failed: nothing of it is published, and its sequences are ended (so are those aborted meanwhile). Returns their ids. */
   fail(plan: StepPlan): readonly number[];
   /** Usage of a live sequence, or of one that the last commit or abort ended. */
   usage(sequence: number): SequenceUsage;
-  /** Prompt followed by generated tokens: [0, tokenCount) of `tokens`. */
+  /** Prompt followed by generated tokens: [0, tokenCount) of `tokens`. A live view: it grows with the sequence. */
   tokensOf(sequence: number): {
     readonly tokens: Uint32Array;
     readonly tokenCount: number;

@@ -9,17 +9,15 @@ const FIRST_SUBSTITUTE = 0x100;
 /** [code unit] the byte that it stands for. */
 const byteOfCodeUnit = makeAlphabet();
 
-/** The byte that a character of the alphabet stands for; undefined for any other one. Pure. */
-export function byteOf(codeUnit: number): number | undefined {
-  return byteOfCodeUnit.get(codeUnit);
-}
-
-/** Whether every character of a token is in the alphabet. Pure. */
-export function isByteLevel(token: string): boolean {
+/** The bytes that a token stands for; undefined when it has a character outside the alphabet. Pure. */
+export function byteLevelBytes(token: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(token.length);
   for (let at = 0; at < token.length; at += 1) {
-    if (!byteOfCodeUnit.has(token.charCodeAt(at))) return false;
+    const byte = byteOfCodeUnit.get(token.charCodeAt(at));
+    if (byte === undefined) return undefined;
+    bytes[at] = byte;
   }
-  return true;
+  return bytes;
 }
 
 function makeAlphabet(): ReadonlyMap<number, number> {

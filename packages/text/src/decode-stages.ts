@@ -3,8 +3,7 @@
  * the text that is certain by now; what a later token can still change is held. Joined, the texts are what
  * `@huggingface/tokenizers` decodes from all tokens at once.
  */
-import { byteOf, isByteLevel } from './byte-level.ts';
-import { Utf8Stream } from './utf8-stream.ts';
+import { byteLevelBytes } from './byte-level.ts';
 
 export interface DecodeStage {
   /** The text that is certain after one more piece. Cost: the piece's length. */
@@ -16,36 +15,37 @@ export interface DecodeStage {
 /** `ByteLevel`: characters are bytes. Added tokens, and tokens with a character outside the alphabet, are text and end a run of bytes. */
 export class ByteLevelStage implements DecodeStage {
   readonly #addedTokens: ReadonlySet<string>;
-  readonly #stream = new Utf8Stream({ byteOrderMark: 'keep' });
+  // Its streaming mode holds 3 bytes at most, and joined gives what one decoding of all bytes gives (WHATWG Encoding Standard).
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
   constructor(addedTokens: ReadonlySet<string>) {
     this.#addedTokens = addedTokens;
   }
 
   push(piece: string): string {
-    if (this.#addedTokens.has(piece) || !isByteLevel(piece)) return this.#stream.flush() + piece;
-    for (let at = 0; at < piece.length; at += 1) this.#stream.put(byteOf(piece.charCodeAt(at)) as number);
-    return this.#stream.take();
+    const bytes = this.#addedTokens.has(piece) ? undefined : byteLevelBytes(piece);
+    return bytes === undefined ? this.#decoder.decode() + piece : this.#decoder.decode(bytes, { stream: true });
   }
 
   flush(): string {
-    return this.#stream.flush();
+    return this.#decoder.decode();
   }
 }
 
 /** `ByteFallback`: runs of `<0x00>` ... `<0xFF>` are bytes of UTF-8, anything else is text. */
 export class ByteFallbackStage implements DecodeStage {
-  readonly #stream = new Utf8Stream({ byteOrderMark: 'drop' });
+  // Drops a byte order mark at the beginning of each run, as the library does.
+  readonly #decoder = new TextDecoder();
 
   push(piece: string): string {
     const byte = byteOfFallback(piece);
-    if (byte === undefined) return this.#stream.flush() + piece;
-    this.#stream.put(byte);
-    return this.#stream.take();
+    return byte === undefined
+      ? this.#decoder.decode() + piece
+      : this.#decoder.decode(Uint8Array.of(byte), { stream: true });
   }
 
   flush(): string {
-    return this.#stream.flush();
+    return this.#decoder.decode();
   }
 }
 

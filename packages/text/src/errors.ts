@@ -1,30 +1,25 @@
-/** What this package throws. */
-
-/** Every code that this package makes. */
-export const TEXT_ERROR_CODES = [
+/** Every code of a `TextError`. */
+export type TextErrorCode =
   /** A file of the tokenizer exists and cannot be read. */
-  'TOKENIZER_UNREADABLE',
+  | 'TOKENIZER_UNREADABLE'
   /** A file of the tokenizer is not JSON, or not of the form that its format asks for. */
-  'TOKENIZER_INVALID',
+  | 'TOKENIZER_INVALID'
   /** The tokenizer turns ids back into text in a way that cannot be done one token at a time here. */
-  'TOKENIZER_UNSUPPORTED',
+  | 'TOKENIZER_UNSUPPORTED'
   /** The chat template does not parse, or there are several and none is named `default`. */
-  'TEMPLATE_INVALID',
+  | 'TEMPLATE_INVALID'
   /** Messages were given, and the model folder has no chat template. */
-  'TEMPLATE_MISSING',
+  | 'TEMPLATE_MISSING'
   /** The chat template refused the messages, or failed on them. */
-  'TEMPLATE_FAILED',
+  | 'TEMPLATE_FAILED'
   /** The messages are not a list of at least one `{ role, content }` with two strings. */
-  'MESSAGE_INVALID',
+  | 'MESSAGE_INVALID'
   /** What should be encoded is not a string. */
-  'TEXT_INVALID',
+  | 'TEXT_INVALID'
   /** A token id is not an integer in [0, vocabularyCount). */
-  'TOKEN_OUT_OF_VOCABULARY',
+  | 'TOKEN_OUT_OF_VOCABULARY'
   /** A stop string is empty or not a string. */
-  'STOP_INVALID',
-] as const;
-
-export type TextErrorCode = (typeof TEXT_ERROR_CODES)[number];
+  | 'STOP_INVALID';
 
 export interface TextErrorOptions {
   /** The file at fault. */

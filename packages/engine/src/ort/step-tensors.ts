@@ -69,7 +69,10 @@ export class StepTensors {
     const { rowsPerGroup, pagesPerGroup } = level;
     feeds[stepInputs.levelOn(index)] = this.#on;
     feeds[stepInputs.levelRows(index)] = int32(level.rows.subarray(0, groups * rowsPerGroup), [groups, rowsPerGroup]);
-    feeds[stepInputs.levelPages(index)] = int32(level.pages.subarray(0, groups * pagesPerGroup), [groups, pagesPerGroup]);
+    feeds[stepInputs.levelPages(index)] = int32(level.pages.subarray(0, groups * pagesPerGroup), [
+      groups,
+      pagesPerGroup,
+    ]);
     feeds[stepInputs.levelTokens(index)] = int32(level.tokens.subarray(0, groups), [groups]);
     feeds[stepInputs.levelRowAt(index)] = int32(level.rowAt.subarray(0, rows), [rows]);
   }

@@ -56,7 +56,10 @@ export class PromptEncoder {
     if (prompt.kind === 'ids') return prompt.ids;
     if (prompt.kind === 'text') return this.text.encode(prompt.text);
     if (!this.text.hasChatTemplate) {
-      throw new EngineError('TEMPLATE_MISSING', 'The model folder has no chat template: give a prompt instead of messages.');
+      throw new EngineError(
+        'TEMPLATE_MISSING',
+        'The model folder has no chat template: give a prompt instead of messages.',
+      );
     }
     return this.text.encodeChat(prompt.messages);
   }

@@ -1,5 +1,6 @@
 /** Scores a text: one pass over its tokens, from which nothing is kept but one number a token (and the last row of logits). */
 import type { ScoreResult } from '../api.ts';
+import { logProbabilityOf, perplexityOf } from '../sampling/log-probability.ts';
 import type { Head, SequenceConsumer } from '../step-loop.ts';
 
 export interface ScoreListener {
@@ -31,31 +32,22 @@ export class ScoreTask implements SequenceConsumer {
     const next = this.#tokens[head.position + 1];
     this.#argmax[head.position] = head.argmax;
     if (next === undefined) this.#lastLogits = Array.from(logits);
-    else this.#logprobs[head.position] = (logits[next] as number) - logSumExp(logits);
+    else this.#logprobs[head.position] = logProbabilityOf(logits, next);
     return head.argmax;
   }
 
   finished(): void {
     const logprobs = this.#logprobs;
-    const mean = logprobs.reduce((sum, logprob) => sum + logprob, 0) / logprobs.length;
+    const perplexity = perplexityOf(logprobs);
     this.#listener.scored({
       argmax: this.#argmax,
       lastLogits: this.#lastLogits,
       logprobs,
-      ...(logprobs.length > 0 ? { perplexity: Math.exp(-mean) } : {}),
+      ...(perplexity === undefined ? {} : { perplexity }),
     });
   }
 
   failed(error: unknown): void {
     this.#listener.failed(error);
   }
-}
-
-/** log(sum(exp(x))), without overflow. Pure. */
-export function logSumExp(column: Float32Array): number {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < column.length; i += 1) largest = Math.max(largest, column[i] as number);
-  let sum = 0;
-  for (let i = 0; i < column.length; i += 1) sum += Math.exp((column[i] as number) - largest);
-  return largest + Math.log(sum);
 }

@@ -75,5 +75,7 @@ export function bytesPerToken(shape: ModelShape): number {
 
 function positive(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new EngineError('INVALID_OPTION', `${name} is ${value}: give a positive integer.`, { details: { [name]: value } });
+  throw new EngineError('INVALID_OPTION', `${name} is ${value}: give a positive integer.`, {
+    details: { [name]: value },
+  });
 }

@@ -14,7 +14,12 @@ function newStore(pages = 5, pageSize = 2) {
 function rowsFor(slots: number[]) {
   const elements = shape.layers * slots.length * rowElements;
   const keys = Float32Array.from({ length: elements }, (_, i) => i + 1);
-  return { keys, values: keys.map((element) => -element), slots: Int32Array.from([...slots, -7]), rowCount: slots.length };
+  return {
+    keys,
+    values: keys.map((element) => -element),
+    slots: Int32Array.from([...slots, -7]),
+    rowCount: slots.length,
+  };
 }
 
 describe('PageStore', () => {

@@ -43,7 +43,9 @@ export class PageStore {
     for (let row = 0; row < rows.rowCount; row += 1) {
       const slot = rows.slots[row] as number;
       if (slot < pageSize || slot >= slots) {
-        throw brokenInvariant(`row ${row} would be written at slot ${slot}, which is not in a page from 1 to ${this.layout.pages - 1}`);
+        throw brokenInvariant(
+          `row ${row} would be written at slot ${slot}, which is not in a page from 1 to ${this.layout.pages - 1}`,
+        );
       }
     }
     for (let layer = 0; layer < this.layout.layers; layer += 1) {
@@ -55,8 +57,16 @@ export class PageStore {
   /** Copies rows [0, tokens) of page `from` over those of page `to`, in every layer. Allocates nothing. */
   copyRows(from: number, to: number, tokens: number): void {
     const { layout } = this;
-    if (from === NULL_PAGE || to === NULL_PAGE || from >= layout.pages || to >= layout.pages || tokens > layout.pageSize) {
-      throw brokenInvariant(`a copy of ${tokens} rows from page ${from} to page ${to} leaves the pages 1 to ${layout.pages - 1}`);
+    if (
+      from === NULL_PAGE ||
+      to === NULL_PAGE ||
+      from >= layout.pages ||
+      to >= layout.pages ||
+      tokens > layout.pageSize
+    ) {
+      throw brokenInvariant(
+        `a copy of ${tokens} rows from page ${from} to page ${to} leaves the pages 1 to ${layout.pages - 1}`,
+      );
     }
     const run = tokens * layout.slotStride;
     for (let layer = 0; layer < layout.layers; layer += 1) {
@@ -86,11 +96,17 @@ export class PageStore {
     const violations: string[] = [];
     const run = this.layout.pageSize * this.layout.slotStride;
     for (let layer = 0; layer < this.layout.layers; layer += 1) {
-      for (const [name, pool] of [['key', this.keys[layer]], ['value', this.values[layer]]] as const) {
+      for (const [name, pool] of [
+        ['key', this.keys[layer]],
+        ['value', this.values[layer]],
+      ] as const) {
         for (let head = 0; head < this.layout.kvHeads; head += 1) {
           const start = this.layout.rowAt(head, this.layout.firstSlot(NULL_PAGE));
           const dirty = pool?.subarray(start, start + run).findIndex((element) => element !== 0) ?? 0;
-          if (dirty >= 0) violations.push(`null page: the ${name} pool of layer ${layer}, head ${head} is not zero at element ${dirty}`);
+          if (dirty >= 0)
+            violations.push(
+              `null page: the ${name} pool of layer ${layer}, head ${head} is not zero at element ${dirty}`,
+            );
         }
       }
     }
@@ -127,9 +143,13 @@ function allocatePools(layout: PageLayout): Float32Array<ArrayBuffer>[] {
     return Array.from({ length: layout.layers }, () => new Float32Array(layout.poolElements));
   } catch (cause) {
     const gib = (layout.totalBytes / 2 ** 30).toFixed(1);
-    throw new EngineError('POOL_NOT_ALLOCATED', `${layout.pages} pages need ${gib} GiB, which could not be allocated: open with fewer pages.`, {
-      details: { pages: layout.pages, bytes: layout.totalBytes },
-      cause,
-    });
+    throw new EngineError(
+      'POOL_NOT_ALLOCATED',
+      `${layout.pages} pages need ${gib} GiB, which could not be allocated: open with fewer pages.`,
+      {
+        details: { pages: layout.pages, bytes: layout.totalBytes },
+        cause,
+      },
+    );
   }
 }

@@ -17,9 +17,10 @@ export interface WorkerStart {
 
 // Threads need built files. Sources are run only by tests, which build first.
 const fromSources = import.meta.url.endsWith('.ts');
-const entry = new URL(fromSources ? '../../dist/worker/worker-entry.js' : './worker-entry.js', import.meta.url);
+const builtEntry = new URL(fromSources ? '../../dist/worker/worker-entry.js' : './worker-entry.js', import.meta.url);
 
-export function connectWorker(start: WorkerStart): Connect {
+/** `entry` is the thread's first file; tests pass others. */
+export function connectWorker(start: WorkerStart, entry: URL = builtEntry): Connect {
   return (listener) => {
     // Flags of a test runner (loaders, conditions) would make the built files resolve their siblings to sources.
     const worker = new Worker(entry, { workerData: start, ...(fromSources ? { execArgv: [] } : {}) });
@@ -44,8 +45,12 @@ export function connectWorker(start: WorkerStart): Connect {
 
 function workerDied(exitCode: number, cause: unknown): EngineError {
   const reason = cause instanceof Error ? `: ${cause.message}` : '';
-  return new EngineError('WORKER_DIED', `The engine's thread ended unexpectedly with status ${exitCode}${reason}. Open another engine.`, {
-    details: { exitCode },
-    ...(cause === undefined ? {} : { cause }),
-  });
+  return new EngineError(
+    'WORKER_DIED',
+    `The engine's thread ended unexpectedly with status ${exitCode}${reason}. Open another engine.`,
+    {
+      details: { exitCode },
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
 }

@@ -79,7 +79,11 @@ export async function serveBatch(
     if (!parsed.ok) return lineError(parsed.id, 'INVALID_LINE', `Line ${lineNumber}: ${parsed.reason}.`);
     const { id, request } = parsed;
     if (seen.has(id)) {
-      return lineError(id, 'DUPLICATE_ID', `Line ${lineNumber}: an earlier line has the id ${JSON.stringify(id)}; give each line its own.`);
+      return lineError(
+        id,
+        'DUPLICATE_ID',
+        `Line ${lineNumber}: an earlier line has the id ${JSON.stringify(id)}; give each line its own.`,
+      );
     }
     seen.add(id);
     const submittedMs = options.now() - beganMs;

@@ -4,9 +4,9 @@ import { type Command, Option } from 'commander';
 import type { BatchAnswer, BatchSummary } from '../batch/serve-batch.ts';
 import { serveBatch } from '../batch/serve-batch.ts';
 import { type CommandContext, withEngine } from './context.ts';
-import { CommandError, describeFailure, fileError } from './errors.ts';
-import { addEngineOptions, type EngineFlags, engineOptions, modelFolder, modelOption, wholeOption } from './options.ts';
+import { CommandError, describeFailure } from './errors.ts';
 import { isSameFile, type LineFile, openLineFile, openLines } from './files.ts';
+import { addEngineOptions, type EngineFlags, engineOptions, modelFolder, modelOption, wholeOption } from './options.ts';
 import { formatCount, formatTable, roundMs, roundTimings } from './output.ts';
 import { createProgress, progressKind } from './progress.ts';
 
@@ -51,7 +51,10 @@ export function addBatch(program: Command, context: CommandContext): void {
 /** Both files are opened before the model is: what is wrong with them should not take a load to find out. */
 async function batch(requestsPath: string, flags: BatchFlags, context: CommandContext): Promise<void> {
   if (isSameFile(requestsPath, flags.out)) {
-    throw new CommandError('CONFLICTING_OPTIONS', `--out is the request file itself (${flags.out}); give another file.`);
+    throw new CommandError(
+      'CONFLICTING_OPTIONS',
+      `--out is the request file itself (${flags.out}); give another file.`,
+    );
   }
   const requests = await openLines(requestsPath, context.interrupt.signal);
   let answers: LineFile | undefined;

@@ -44,9 +44,16 @@ export function addChat(program: Command, context: CommandContext): void {
     .description('talk with a model')
     .argument('[model]', 'folder of a Hugging Face model with a chat template (default: the shipped one)')
     .option('--system <text>', 'the system message')
-    .option('--product <id>', `a product of the shipped catalog as the system message (default with the shipped model: ${DEFAULT_PRODUCT})`)
-    .addOption(wholeOption('--max-tokens <n>', 'tokens of an answer at most (default: what the model says, else 256)', 1))
-    .addOption(numberOption('--temperature <t>', '0 takes the likeliest token (default: 0)', { minimum: 0, maximum: Infinity }))
+    .option(
+      '--product <id>',
+      `a product of the shipped catalog as the system message (default with the shipped model: ${DEFAULT_PRODUCT})`,
+    )
+    .addOption(
+      wholeOption('--max-tokens <n>', 'tokens of an answer at most (default: what the model says, else 256)', 1),
+    )
+    .addOption(
+      numberOption('--temperature <t>', '0 takes the likeliest token (default: 0)', { minimum: 0, maximum: Infinity }),
+    )
     .addOption(wholeOption('--seed <n>', 'same seed, same tokens (default: drawn)', 0))
     .addHelpText('after', EXAMPLES);
   addEngineOptions(command).action((model: string | undefined, flags: ChatFlags) => chat(model, flags, context));
@@ -77,7 +84,10 @@ async function systemMessage(
   const found = catalog.find(({ id }) => id === wanted);
   if (found === undefined) {
     const ids = `${catalog[0]?.id} to ${catalog.at(-1)?.id}`;
-    throw new CommandError('UNKNOWN_PRODUCT', `The catalog has no product ${JSON.stringify(wanted)}; give one of ${ids}.`);
+    throw new CommandError(
+      'UNKNOWN_PRODUCT',
+      `The catalog has no product ${JSON.stringify(wanted)}; give one of ${ids}.`,
+    );
   }
   output.note(found.description);
   return { role: 'system', content: systemPrompt(found) };

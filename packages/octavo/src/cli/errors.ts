@@ -59,7 +59,11 @@ const internalCodes: ReadonlySet<string> = new Set([
 /** Code, sentence and status of anything that was thrown. Pure. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof Error && typedErrors.has(error.name) && 'code' in error && typeof error.code === 'string') {
-    return { code: error.code, message: oneLine(error.message), status: internalCodes.has(error.code) ? INTERNAL : BAD_INPUT };
+    return {
+      code: error.code,
+      message: oneLine(error.message),
+      status: internalCodes.has(error.code) ? INTERNAL : BAD_INPUT,
+    };
   }
   const message = error instanceof Error ? error.message : String(error);
   return { code: 'INTERNAL', message: oneLine(message) || 'an error without a message', status: INTERNAL };

@@ -40,10 +40,19 @@ export function addGenerate(program: Command, context: CommandContext): void {
     .addOption(modelOption())
     .option('--prompt <text>', 'text to continue, taken as it is (no chat template)')
     .addOption(idsOption())
-    .addOption(wholeOption('--max-tokens <n>', 'tokens to generate at most (default: what the model says, else 256)', 1))
-    .addOption(numberOption('--temperature <t>', '0 takes the likeliest token (default: 0)', { minimum: 0, maximum: Infinity }))
+    .addOption(
+      wholeOption('--max-tokens <n>', 'tokens to generate at most (default: what the model says, else 256)', 1),
+    )
+    .addOption(
+      numberOption('--temperature <t>', '0 takes the likeliest token (default: 0)', { minimum: 0, maximum: Infinity }),
+    )
     .addOption(wholeOption('--top-k <n>', 'sample among the n likeliest tokens; 0: all (default: 0)', 0))
-    .addOption(numberOption('--top-p <p>', 'sample among the likeliest tokens of total probability p (default: 1)', { minimum: 0, maximum: 1 }))
+    .addOption(
+      numberOption('--top-p <p>', 'sample among the likeliest tokens of total probability p (default: 1)', {
+        minimum: 0,
+        maximum: 1,
+      }),
+    )
     .addOption(wholeOption('--seed <n>', 'same seed, same tokens (default: drawn and reported)', 0))
     .option('--stop <text...>', 'texts that end the completion')
     .option('--ignore-eos', 'go on after an end token')

@@ -65,3 +65,17 @@ export function listenForInterrupts(source: SignalSource, onRepeat: () => void):
     },
   };
 }
+
+/** Settles as `work` does, unless the signal is aborted first: then rejects with its reason, and `work` is left to itself. */
+export async function untilAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -33,8 +33,11 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
   const { env, stdin, stdout, stderr } = host;
   const output = createOutput(stdout, stderr, env);
   const interrupt = listenForInterrupts(host.signals, () => output.note('octavo: closing after the step that runs'));
-  const onWriteError = (error: NodeJS.ErrnoException): void => interrupt.interrupt(error.code === 'EPIPE' ? 0 : 1);
-  stdout.on('error', onWriteError);
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE')
+      output.note(`octavo: UNWRITABLE_FILE: standard output cannot be written (${error.code})`);
+    interrupt.interrupt(error.code === 'EPIPE' ? 0 : 1);
+  });
   stderr.on('error', ignore);
   try {
     const program = buildProgram({ env, stdin, stdout, stderr, output, interrupt, openEngine: host.openEngine });
@@ -51,7 +54,9 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
 /** A reader of notes that left is no reason to stop. */
 function ignore(): void {}
 
-export function buildProgram(context: CommandContext): Command {
+const commands = { demo: addDemo, chat: addChat, generate: addGenerate, score: addScore, batch: addBatch };
+
+function buildProgram(context: CommandContext): Command {
   const { stdout, stderr } = context;
   const program = new Command('octavo')
     .description('Language models on your own machine, with the keys and values of repeated prompts kept and shared.')
@@ -64,7 +69,7 @@ export function buildProgram(context: CommandContext): Command {
       outputError: ignore,
     })
     .addHelpText('after', EXAMPLES);
-  for (const add of [addDemo, addChat, addGenerate, addScore, addBatch]) add(program, context);
+  for (const add of Object.values(commands)) add(program, context);
   return program;
 }
 
@@ -82,7 +87,9 @@ Environment:
 `;
 
 function packageVersion(): string {
-  const manifest: { version: string } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  );
   return manifest.version;
 }
 
@@ -120,8 +127,10 @@ const usageCodes: Readonly<Record<string, CommandErrorCode>> = {
 
 /** The parser's complaint in the form of all failures, with where to look further. Pure. */
 function usageError(error: CommanderError, argv: readonly string[]): CommandError {
-  const complaint = error.message.replace(/^error: /, '').trim().replace(/\.$/, '');
-  const command = argv.find((argument) => !argument.startsWith('-'));
-  const help = command === undefined || error.code === 'commander.unknownCommand' ? 'octavo --help' : `octavo help ${command}`;
+  const complaint = error.message
+    .replace(/^error: /, '')
+    .trim()
+    .replace(/\.$/, '');
+  const help = Object.hasOwn(commands, argv[0] ?? '') ? `octavo help ${argv[0]}` : 'octavo --help';
   return new CommandError(usageCodes[error.code] ?? 'INVALID_OPTION', `${complaint}; see ${help}.`, { cause: error });
 }

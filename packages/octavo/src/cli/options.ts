@@ -1,5 +1,6 @@
 /** Options that several commands share: how they are spelled, checked and turned into the engine's options. */
 import type { EngineOptions } from '@octavo/engine';
+import { cacheFolder } from '@octavo/graph';
 import { type Command, Option } from 'commander';
 import { shippedModel } from '../shipped-model.ts';
 import { CommandError } from './errors.ts';
@@ -34,14 +35,17 @@ export function addEngineOptions(command: Command): Command {
     .addOption(wholeOption('--context-tokens <n>', 'longest prompt and completion together', 1))
     .addOption(wholeOption('--max-sequences <n>', 'sequences in one step at most', 1))
     .addOption(wholeOption('--threads <n>', 'threads of the runtime', 1))
-    .option('--cache-folder <dir>', 'where compiled graphs are kept (default: OCTAVO_CACHE, else the cache folder of the platform)');
+    .option(
+      '--cache-folder <dir>',
+      'where compiled graphs are kept (default: OCTAVO_CACHE, else the cache folder of the platform)',
+    );
 }
 
 /** The engine's options from the shared ones. The environment is read here and nowhere below. Pure. */
 export function engineOptions(flags: EngineFlags, env: Environment): EngineOptions {
   const { weights, pages, pageSize, contextTokens, maxSequences, threads } = flags;
-  const cacheFolder = flags.cacheFolder ?? (env.OCTAVO_CACHE || undefined);
-  return defined({ weights, pages, pageSize, contextTokens, maxSequences, threads, cacheFolder });
+  const options = defined({ weights, pages, pageSize, contextTokens, maxSequences, threads });
+  return { ...options, cacheFolder: flags.cacheFolder ?? cacheFolder(env) };
 }
 
 /** Options with a value, without the ones that were not given. */
@@ -96,6 +100,9 @@ export function requireOne(first: { flag: string; value: unknown }, second: { fl
     throw new CommandError('MISSING_OPTION', `Nothing to work on; give ${first.flag} or ${second.flag}.`);
   }
   if (first.value !== undefined && second.value !== undefined) {
-    throw new CommandError('CONFLICTING_OPTIONS', `${first.flag} and ${second.flag} exclude each other; give one of them.`);
+    throw new CommandError(
+      'CONFLICTING_OPTIONS',
+      `${first.flag} and ${second.flag} exclude each other; give one of them.`,
+    );
   }
 }

@@ -2,6 +2,7 @@
 import type { EngineOptions, ScoreResult } from '@octavo/engine';
 import type { Command } from 'commander';
 import { type CommandContext, withEngine } from './context.ts';
+import { untilAborted } from './interrupt.ts';
 import {
   addEngineOptions,
   defined,
@@ -42,9 +43,10 @@ export function addScore(program: Command, context: CommandContext): void {
 async function score(flags: ScoreFlags, context: CommandContext): Promise<void> {
   requireOne({ flag: '--text', value: flags.text }, { flag: '--ids', value: flags.ids });
   const options: EngineOptions = engineOptions(flags, context.env);
-  const result = await withEngine(context, { folder: modelFolder(flags.model), options }, (engine) =>
-    engine.score(flags.text === undefined ? { ids: flags.ids ?? [] } : { text: flags.text }),
-  );
+  const result = await withEngine(context, { folder: modelFolder(flags.model), options }, (engine) => {
+    const scored = engine.score(flags.text === undefined ? { ids: flags.ids ?? [] } : { text: flags.text });
+    return untilAborted(scored, context.interrupt.signal);
+  });
   if (flags.json === true) {
     const { argmax, lastLogits, logprobs, perplexity } = result;
     context.output.json({ argmax, lastLogits, logprobs, ...defined({ perplexity }) });

@@ -39,7 +39,10 @@ export function makeReport(
 ): DemoReport {
   const { customers, off, on } = runs;
   const idsWhere = (test: (id: string) => boolean): readonly string[] =>
-    questions.map(({ id }) => id).filter(test).sort();
+    questions
+      .map(({ id }) => id)
+      .filter(test)
+      .sort();
   const differing = idsWhere((id) => off.answers.get(id)?.text !== on.answers.get(id)?.text);
   return {
     products: new Set(questions.map(({ product }) => product)).size,

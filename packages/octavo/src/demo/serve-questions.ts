@@ -25,7 +25,7 @@ export interface RunNumbers {
   /** First question to last answer; loading the model is not in it. */
   readonly wallMs: number;
   readonly outputTokensPerSecond: number;
-  /** Pages in use at most; with sharing, those kept for later prompts are among them. */
+  /** Pages that running sequences held at most, shared ones counted once; what is merely kept for later prompts does not count. */
   readonly peakPages: number;
 }
 
@@ -69,11 +69,14 @@ export async function serveQuestions(
   return { numbers: numbersOf([...answers.values()], { wallMs, peakPages }), answers };
 }
 
-/** The first run of a session allocates its buffers; both runs are spared that, and neither finds pages of it. */
+/** Questions asked before the clock starts, and how many of them at a time: fewer than in the run, so that they set no peak of pages. */
+const WARM_UP = { questions: 8, customers: 4 };
+
+/** The first steps of an engine allocate and compile; both runs are spared that, and neither finds pages of it. */
 async function warmUp(engine: Engine, questions: readonly Question[], signal: AbortSignal): Promise<void> {
-  const first = questions[0];
-  if (first === undefined) return;
-  await engine.chat({ messages: first.messages, maxTokens: 2, cache: 'bypass', signal }).result();
+  await eachInFlight(questions.slice(0, WARM_UP.questions), WARM_UP.customers, async ({ messages }) => {
+    await engine.chat({ messages, cache: 'bypass', signal }).result();
+  });
 }
 
 function numbersOf(

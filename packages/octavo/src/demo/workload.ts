@@ -31,7 +31,10 @@ export interface Workload {
 
 /** Reads catalog.jsonl and eval.jsonl of a model folder. */
 export async function readWorkload(folder: string): Promise<Workload> {
-  const [products, questions] = await Promise.all([readCatalog(folder), readLines<Question>(join(folder, 'eval.jsonl'))]);
+  const [products, questions] = await Promise.all([
+    readCatalog(folder),
+    readLines<Question>(join(folder, 'eval.jsonl')),
+  ]);
   return { products, questions };
 }
 

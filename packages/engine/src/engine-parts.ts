@@ -1,0 +1,124 @@
+/** What a host drives, put together from a runner and a configuration. Knows nothing of model files: see open-model.ts. */
+import { checkKv, createKvCache, type KvCache, type KvStats } from '@octavo/kv';
+import { checkScheduler, createScheduler, RecomputeScheduler, type StepSource } from '@octavo/scheduler';
+import type { TextCodec } from '@octavo/text';
+import type { EngineInfo } from './api.ts';
+import type { EngineConfig } from './engine-config.ts';
+import { EngineError } from './errors.ts';
+import { DEFAULT_MAX_TOKENS } from './generation-config.ts';
+import type { ModelRunner } from './model-runner.ts';
+import { bytesPerToken, PageLayout } from './storage/page-layout.ts';
+import { PageStore } from './storage/page-store.ts';
+
+/** Bytes of the pools unless told otherwise, at most. */
+const DEFAULT_POOL_BYTES = 2 ** 30;
+
+/** What is executed, and what is known about it. */
+export interface ModelParts {
+  readonly runner: ModelRunner;
+  /** Absent: ids only. */
+  readonly text?: TextCodec;
+  /** Ids that end a completion unless it ignores them. */
+  readonly endIds?: readonly number[];
+  /** Tokens of a completion when a request does not say, after a prompt of so many tokens; default 256. */
+  readonly defaultMaxTokens?: (promptTokens: number) => number;
+  /** Names the meaning of K/V; default: the architecture. */
+  readonly fingerprint?: string;
+}
+
+export interface EngineParts extends ModelParts {
+  readonly store: PageStore;
+  readonly source: StepSource;
+  /** Absent for the recompute baseline. */
+  readonly kv: KvCache | undefined;
+  readonly sharing: boolean;
+  readonly maxSequences: number;
+  /** Tokens whose K/V one sequence can have at most. */
+  readonly sequenceTokens: number;
+  readonly defaultMaxTokens: (promptTokens: number) => number;
+  readonly engine: EngineInfo;
+  /** Violated laws of index, scheduler and store; only between steps. */
+  readonly audit: () => string[];
+}
+
+/** Reserves the pools and makes cache and scheduler over them. Throws INVALID_OPTION, POOL_NOT_ALLOCATED, and what they throw. */
+export function assembleEngine(model: ModelParts, config: EngineConfig): EngineParts {
+  const { shape } = model.runner;
+  const contextTokens = config.contextTokens ?? shape.contextTokens;
+  if (contextTokens > shape.contextTokens) {
+    throw new EngineError(
+      'INVALID_OPTION',
+      `contextTokens is ${contextTokens}: the model has ${shape.contextTokens}, give at most that.`,
+      {
+        details: { contextTokens, modelContextTokens: shape.contextTokens },
+      },
+    );
+  }
+  const { pageSize, maxSequences } = config;
+  // Without K/V, the graph still wants pools: the null page and one more.
+  const pages = config.kvCache
+    ? (config.pages ?? defaultPages({ contextTokens, pageSize, maxSequences }, bytesPerToken(shape)))
+    : 2;
+  const store = new PageStore(new PageLayout(shape, { pages, pageSize }));
+  const engine: EngineInfo = {
+    shape,
+    weights: config.weights,
+    fingerprint: model.fingerprint ?? shape.architecture,
+    pages,
+    pageSize,
+    contextTokens,
+    hasTokenizer: model.text !== undefined,
+    hasChatTemplate: model.text?.hasChatTemplate ?? false,
+    bytesPerToken: bytesPerToken(shape),
+  };
+  const defaultMaxTokens = model.defaultMaxTokens ?? (() => DEFAULT_MAX_TOKENS);
+  return { ...model, store, maxSequences, engine, defaultMaxTokens, ...stepSource(config, store) };
+}
+
+/** Pages (the null page included) for as many sequences as run at once, each with the whole context, within the default memory. Pure. */
+export function defaultPages(
+  need: { contextTokens: number; pageSize: number; maxSequences: number },
+  tokenBytes: number,
+): number {
+  const wanted = need.maxSequences * Math.ceil(need.contextTokens / need.pageSize) + 1;
+  const affordable = Math.floor(DEFAULT_POOL_BYTES / (tokenBytes * need.pageSize));
+  return Math.max(2, Math.min(wanted, affordable));
+}
+
+type SourceParts = Pick<EngineParts, 'source' | 'kv' | 'sharing' | 'sequenceTokens' | 'audit'>;
+
+function stepSource(config: EngineConfig, store: PageStore): SourceParts {
+  const { maxSequences, tokenBudget, maxWaiting, index, verifyPlans } = config;
+  const limits = { maxSequences, tokenBudget, maxWaiting };
+  if (!config.kvCache) {
+    const source = new RecomputeScheduler(limits);
+    return {
+      source,
+      kv: undefined,
+      sharing: false,
+      sequenceTokens: Number.POSITIVE_INFINITY,
+      audit: () => store.check(),
+    };
+  }
+  const { pages, pageSize } = store.layout;
+  const kv = createKvCache({ pages, pageSize, index });
+  const source = createScheduler({ ...limits, kv, checks: verifyPlans ? 'every-step' : 'none' });
+  const audit = () => [...checkKv(kv), ...checkScheduler(source), ...store.check()];
+  return { source, kv, sharing: config.sharing, sequenceTokens: source.maxSequencePages * pageSize, audit };
+}
+
+/** What `stats` says of the cache when there is none. */
+export const NO_KV_STATS: KvStats = Object.freeze({
+  totalPages: 0,
+  freePages: 0,
+  privatePages: 0,
+  publishedPages: 0,
+  detachedPages: 0,
+  evictablePages: 0,
+  leases: 0,
+  nodes: 0,
+  evictedPages: 0,
+  queriedTokens: 0,
+  hitTokens: 0,
+  misses: Object.freeze({ none: 0, cold: 0, evicted: 0, bypass: 0 }),
+});

@@ -1,0 +1,49 @@
+/** From a model folder to what a host drives. The only way from here to the runtime; imported where the model is going to run, and nowhere else. */
+import { cacheFolder, compileModel } from '@octavo/graph';
+import { LEVEL_COUNT } from '@octavo/scheduler';
+import { openText } from '@octavo/text';
+import type { OpenProgress } from './api.ts';
+import type { EngineConfig } from './engine-config.ts';
+import { assembleEngine, type EngineParts } from './engine-parts.ts';
+import { readDefaultMaxTokens } from './generation-config.ts';
+import { OrtRunner } from './ort/ort-runner.ts';
+import { defaultThreads } from './ort/threads.ts';
+
+/**
+ * What the compiler's position tables cover unless told otherwise. A shorter context is kept to by this package alone: it needs no other
+ * graph, so weights are packed once for all of them.
+ */
+const COMPILED_CONTEXT_TOKENS = 1 << 17;
+
+export interface OpenOptions {
+  /** Folder of the model. */
+  readonly model: string;
+  readonly config: EngineConfig;
+  readonly onProgress: (progress: OpenProgress) => void;
+}
+
+/** Compiles or finds the graph, loads it, reserves the pools. Throws the typed errors of graph, text and this package. */
+export async function openModel({ model, config, onProgress }: OpenOptions): Promise<EngineParts> {
+  const { contextTokens = 0 } = config;
+  const compiled = await compileModel(model, {
+    weights: config.weights,
+    levels: LEVEL_COUNT,
+    cacheFolder: config.cacheFolder ?? cacheFolder(process.env),
+    ...(contextTokens > COMPILED_CONTEXT_TOKENS ? { contextTokens } : {}),
+    // The compiler's `ready` is not the engine's.
+    onProgress: (progress) => progress.status !== 'ready' && onProgress(progress),
+  });
+  const text = await openText(model);
+  onProgress({ status: 'load', loaded: 0, total: 1 });
+  const runner = await OrtRunner.open(compiled, { threads: config.threads ?? defaultThreads(), spinning: false });
+  try {
+    const { endIds, fingerprint } = compiled;
+    const defaultMaxTokens = await readDefaultMaxTokens(model);
+    const parts = assembleEngine({ runner, endIds, fingerprint, defaultMaxTokens, ...(text && { text }) }, config);
+    onProgress({ status: 'ready', loaded: 1, total: 1 });
+    return parts;
+  } catch (error) {
+    await runner.dispose();
+    throw error;
+  }
+}

@@ -1,0 +1,209 @@
+/** Where messages become sequences: encodes prompts, queues them, and says who takes what they yield. Holds what is open, by id. */
+import type { SequenceRequest } from '@octavo/scheduler';
+import type { EngineStats } from '../api.ts';
+import { LOWEST_PRIORITY } from '../client-requests.ts';
+import type { Clock } from '../clock.ts';
+import { type EngineParts, NO_KV_STATS } from '../engine-parts.ts';
+import type {
+  CallKind,
+  CallMessage,
+  Calls,
+  CompleteMessage,
+  PromptInput,
+  Reply,
+  RequestEvent,
+  RequestId,
+} from '../protocol.ts';
+import { TokenSampler } from '../sampling/token-sampler.ts';
+import type { SequenceConsumer, StepLoop } from '../step-loop.ts';
+import { toWireError } from '../wire-error.ts';
+import { Completion } from './completion.ts';
+import { PromptEncoder } from './prompt-encoder.ts';
+import { refusal } from './refusal.ts';
+import { Sampler } from './sampler.ts';
+import { ScoreTask } from './score-task.ts';
+import { TextStream } from './text-stream.ts';
+import { WarmTask } from './warm-task.ts';
+
+/** The desk's way out. */
+export interface Outlet {
+  readonly event: (event: RequestEvent) => void;
+  readonly reply: (reply: Reply) => void;
+  /** There may be something to run. Throws ENGINE_CLOSED when nothing is run any more. */
+  readonly wake: () => void;
+  /** Calls back when no step is in flight. */
+  readonly betweenSteps: (work: () => void) => void;
+}
+
+interface Settle {
+  readonly answer: (output: Calls[CallKind]['output']) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+export class RequestDesk {
+  readonly #parts: EngineParts;
+  readonly #loop: StepLoop;
+  readonly #clock: Clock;
+  readonly #outlet: Outlet;
+  readonly #prompts: PromptEncoder;
+  /** Scratch memory of all requests that sample. */
+  readonly #sampler: TokenSampler;
+  /** How to end what is open: generations, scorings, warmings. */
+  readonly #open = new Map<RequestId, () => void>();
+
+  constructor(parts: EngineParts, driven: { readonly loop: StepLoop; readonly clock: Clock }, outlet: Outlet) {
+    const { vocabulary } = parts.runner.shape;
+    this.#parts = parts;
+    this.#loop = driven.loop;
+    this.#clock = driven.clock;
+    this.#outlet = outlet;
+    this.#prompts = new PromptEncoder(parts.text, { vocabulary, contextTokens: parts.engine.contextTokens });
+    this.#sampler = new TokenSampler(vocabulary);
+  }
+
+  /** Begins a generation; what is wrong with it comes back as an event. */
+  complete(message: CompleteMessage): void {
+    const { id, salt, priority, cache } = message;
+    const fail = (error: unknown) => this.#end({ kind: 'failed', id, error: toWireError(error, 'REQUEST_FAILED') });
+    try {
+      const prompt = this.#prompts.encode(message.prompt, 1);
+      const completion = this.#newCompletion(message, prompt, fail);
+      const mode = this.#parts.sharing ? cache : 'bypass';
+      const maxTokens = this.#maxTokens(message, prompt);
+      this.#open.set(id, this.#submit({ prompt, maxTokens, salt, priority, mode, logits: 'last' }, completion));
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** Answers a question, now or later; what is wrong with it comes back as the reply. */
+  call(message: CallMessage): void {
+    const { id } = message;
+    const settle: Settle = {
+      answer: (output) => {
+        this.#open.delete(id);
+        this.#outlet.reply({ type: 'reply', id, ok: true, output });
+      },
+      fail: (error) => {
+        this.#open.delete(id);
+        this.#outlet.reply({ type: 'reply', id, ok: false, error: toWireError(error, 'REQUEST_FAILED') });
+      },
+    };
+    try {
+      this.#dispatch(message, settle);
+    } catch (error) {
+      settle.fail(error);
+    }
+  }
+
+  /** Ends what is open under an id; others are ignored. */
+  abort(id: RequestId): void {
+    this.#open.get(id)?.();
+  }
+
+  /** Ends everything. */
+  abortAll(): void {
+    for (const end of [...this.#open.values()]) end();
+  }
+
+  #dispatch(message: CallMessage, settle: Settle): void {
+    const { kind, input } = message;
+    if (kind === 'tokenize') settle.answer(Array.from(this.#prompts.text.encode(input)));
+    else if (kind === 'detokenize') settle.answer(this.#prompts.text.decode(input, { specialTokens: 'keep' }));
+    else if (kind === 'stats') settle.answer(this.#stats());
+    else if (kind === 'audit') this.#outlet.betweenSteps(() => this.#audit(settle));
+    else if (kind === 'score') this.#score(message.id, input, settle);
+    else this.#warm(message.id, input, settle);
+  }
+
+  #newCompletion(message: CompleteMessage, prompt: Uint32Array, failed: (error: unknown) => void): Completion {
+    const { id, submittedMs } = message;
+    const endIds = message.ignoreEos ? [] : (this.#parts.endIds ?? []);
+    return new Completion({
+      submittedMs,
+      clock: this.#clock,
+      sampler: new Sampler(message.sampling, this.#sampler, (sequence) => this.#parts.source.tokensOf(sequence)),
+      endIds: new Set([...endIds, ...message.stopIds]),
+      text: this.#textStream(message, prompt),
+      listener: {
+        delta: (ids, text) => this.#outlet.event({ kind: 'delta', id, ids, text }),
+        ended: (outcome) => {
+          this.#loop.counters.completionTokens += outcome.usage.completionTokens;
+          this.#end({ kind: 'ended', id, outcome });
+        },
+        failed,
+      },
+    });
+  }
+
+  /** Throws TOKENIZER_MISSING when stop strings would never be seen. */
+  #textStream({ stop }: CompleteMessage, prompt: Uint32Array): TextStream | undefined {
+    if (!this.#parts.text && stop.length === 0) return undefined;
+    return new TextStream(this.#prompts.text, { stop, prompt });
+  }
+
+  #maxTokens(message: CompleteMessage, prompt: Uint32Array): number {
+    const inContext = this.#parts.engine.contextTokens - prompt.length;
+    if (message.maxTokens !== undefined) return Math.min(message.maxTokens, inContext);
+    // The last token of a completion is never run, so it needs no page. At least 1: what still does not fit is the scheduler's to refuse.
+    const inPool = Math.max(1, this.#parts.sequenceTokens - prompt.length + 1);
+    return Math.min(this.#parts.defaultMaxTokens(prompt.length), inContext, inPool);
+  }
+
+  #score(id: RequestId, input: PromptInput, settle: Settle): void {
+    const prompt = this.#prompts.encode(input, 0);
+    const task = new ScoreTask(prompt, { scored: settle.answer, failed: settle.fail });
+    const request = { prompt, maxTokens: 1, salt: '', priority: 0, mode: 'bypass', logits: 'all' } as const;
+    this.#open.set(id, this.#submit(request, task));
+  }
+
+  #warm(id: RequestId, { prompts, salt }: Calls['warm']['input'], settle: Settle): void {
+    // All are checked before the first is computed: a mistake in the last one must not cost the time of the others.
+    const encoded = prompts.map((prompt) => this.#prompts.encode(prompt, 0));
+    const rest = { maxTokens: 1, salt, priority: LOWEST_PRIORITY, mode: 'share', logits: 'last' } as const;
+    const task = new WarmTask({
+      prompts: this.#parts.sharing ? encoded : [],
+      inFlight: 2 * this.#parts.maxSequences,
+      submit: (prompt, consumer) => this.#submit({ prompt, ...rest }, consumer),
+      done: settle.answer,
+      failed: settle.fail,
+    });
+    this.#open.set(id, () => task.abort());
+    task.advance();
+  }
+
+  /** Queues a sequence; returns how to end it. Throws ENGINE_CLOSED, PROMPT_OVER_POOL, QUEUE_FULL. */
+  #submit(request: SequenceRequest, consumer: SequenceConsumer): () => void {
+    this.#outlet.wake();
+    const submitted = this.#parts.source.submit(request);
+    if (!submitted.ok) throw refusal(submitted, request);
+    const { sequence } = submitted;
+    this.#loop.add(sequence, consumer);
+    return () => this.#loop.abort(sequence);
+  }
+
+  #end(event: RequestEvent): void {
+    this.#open.delete(event.id);
+    this.#outlet.event(event);
+  }
+
+  #stats(): EngineStats {
+    const { source, kv } = this.#parts;
+    const { stepMs, ...counts } = this.#loop.counters;
+    const { waitingCount: waiting, runningCount: running } = source;
+    return { kv: kv ? kv.stats() : NO_KV_STATS, waiting, running, ...counts, stepMs: { ...stepMs } };
+  }
+
+  #audit(settle: Settle): void {
+    try {
+      const violations = this.#parts.audit();
+      const leases = this.#parts.kv?.stats().leases ?? 0;
+      if (this.#loop.liveCount === 0 && leases > 0) {
+        violations.push(`law 10: nobody waits for anything, but ${leases} leases are held`);
+      }
+      settle.answer(violations);
+    } catch (error) {
+      settle.fail(error);
+    }
+  }
+}

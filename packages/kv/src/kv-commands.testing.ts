@@ -1,0 +1,320 @@
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import { checkKv } from './check-kv.ts';
+import type { CacheMode, KvLease } from './kv-cache.ts';
+import type { DrivenCache, KvModel, ModelSequence } from './kv-model.testing.ts';
+
+/** One cache, or several that have to behave alike. */
+export type Driven = readonly DrivenCache[];
+type KvCommand = fc.Command<KvModel, Driven>;
+
+const TOKENS = 24;
+const SALTS = ['a', 'b'];
+// Most prompts follow one of these for a while: random ones would rarely share a page.
+const STEMS = [Array.from({ length: TOKENS }, () => 0), Array.from({ length: TOKENS }, (_, at) => at % 3)];
+
+/** A command on one of the live sequences; `pick` chooses it. */
+abstract class SequenceCommand implements KvCommand {
+  readonly pick: number;
+
+  constructor(pick: number) {
+    this.pick = pick;
+  }
+
+  check(model: Readonly<KvModel>): boolean {
+    return model.sequences.length > 0 && this.isPossible(this.sequenceOf(model));
+  }
+
+  run(model: KvModel, driven: Driven): void {
+    this.runOn(model, this.sequenceOf(model), driven);
+    expectLaws(model, driven);
+  }
+
+  toString(): string {
+    return `${this.constructor.name}(${Object.values(this).join(', ')})`;
+  }
+
+  protected isPossible(_sequence: ModelSequence): boolean {
+    return true;
+  }
+
+  protected abstract runOn(model: KvModel, sequence: ModelSequence, driven: Driven): void;
+
+  private sequenceOf(model: Readonly<KvModel>): ModelSequence {
+    return model.sequences[this.pick % model.sequences.length] as ModelSequence;
+  }
+}
+
+interface AcquireFields {
+  readonly tokens: readonly number[];
+  readonly promptTokens: number;
+  readonly salt: string;
+  readonly mode: CacheMode;
+  readonly roomTokens: number;
+  readonly keepPages: number;
+}
+
+class Acquire implements KvCommand {
+  readonly fields: AcquireFields;
+
+  constructor(fields: AcquireFields) {
+    this.fields = fields;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  run(model: KvModel, driven: Driven): void {
+    const { tokens, promptTokens, salt, mode, roomTokens, keepPages } = this.fields;
+    const expected = mode === 'bypass' ? 0 : model.longestPrefix(tokens.slice(0, promptTokens), salt);
+    const request = { tokens: Uint32Array.from(tokens), tokenCount: promptTokens, salt, mode, roomTokens, keepPages };
+    const before = driven.map(({ cache }) => cache.stats());
+    const results = driven.map(({ cache }) => cache.acquire(request));
+    const leases = results.flatMap((result) => (result.ok ? [result.lease] : []));
+    expectAlike(results.map((result) => (result.ok ? describeLease(result.lease) : result)));
+    driven.forEach(({ cache }, at) => {
+      if (results[at]?.ok !== true) expect(withoutNodes(cache.stats())).toEqual(withoutNodes(before[at]));
+    });
+    for (const [at, lease] of leases.entries()) {
+      const { cache } = driven[at] as DrivenCache;
+      const whatWasLeft = cache.freePages + cache.evictablePages - keepPages;
+      expectMatch(lease, { expected, isExact: before[at]?.evictedPages === 0, whatWasLeft, pageSize: cache.pageSize });
+      expect(whatWasLeft).toBeGreaterThanOrEqual(0);
+      expect(lease.pageCount * cache.pageSize).toBeGreaterThan(lease.matchedTokens);
+    }
+    const first = leases[0];
+    if (first !== undefined) {
+      const sequence = model.add({ salt, mode, tokens, written: first.matchedTokens });
+      for (const [at, lease] of leases.entries()) driven[at]?.leases.set(sequence.id, lease);
+    }
+    expectLaws(model, driven);
+  }
+
+  toString(): string {
+    return `Acquire(${JSON.stringify(this.fields)})`;
+  }
+}
+
+/** A step: copies are performed, the table is extended, rows are written. */
+class Compute extends SequenceCommand {
+  readonly count: number;
+
+  constructor(pick: number, count: number) {
+    super(pick);
+    this.count = count;
+  }
+
+  protected override isPossible(sequence: ModelSequence): boolean {
+    return sequence.sealedTokens === undefined;
+  }
+
+  protected runOn(_model: KvModel, sequence: ModelSequence, driven: Driven): void {
+    const target = Math.min(TOKENS, sequence.written + this.count);
+    const before = driven.map((each) => each.leaseOf(sequence).pageCount);
+    const results = driven.map((each) => each.leaseOf(sequence).tryExtend(target));
+    expectAlike(results);
+    if (results[0]?.ok !== true) {
+      expect(driven.map((each) => each.leaseOf(sequence).pageCount)).toEqual(before);
+      return;
+    }
+    transfer(sequence, driven);
+    for (const each of driven) each.write(sequence, sequence.written, target);
+    sequence.written = target;
+  }
+}
+
+class Transferred extends SequenceCommand {
+  protected runOn(_model: KvModel, sequence: ModelSequence, driven: Driven): void {
+    transfer(sequence, driven);
+    for (const each of driven) expect(each.leaseOf(sequence).copies).toEqual([]);
+  }
+}
+
+class Publish extends SequenceCommand {
+  protected runOn(model: KvModel, sequence: ModelSequence, driven: Driven): void {
+    transfer(sequence, driven);
+    for (const each of driven) each.leaseOf(sequence).publish(Uint32Array.from(sequence.tokens), sequence.written);
+    model.publish(sequence);
+  }
+}
+
+class Seal extends SequenceCommand {
+  protected runOn(model: KvModel, sequence: ModelSequence, driven: Driven): void {
+    transfer(sequence, driven);
+    for (const each of driven) each.leaseOf(sequence).seal(Uint32Array.from(sequence.tokens), sequence.written);
+    model.seal(sequence);
+  }
+}
+
+class Fork extends SequenceCommand {
+  readonly tail: readonly number[];
+
+  constructor(pick: number, tail: readonly number[]) {
+    super(pick);
+    this.tail = tail;
+  }
+
+  protected runOn(model: KvModel, sequence: ModelSequence, driven: Driven): void {
+    transfer(sequence, driven);
+    const { written, salt, mode } = sequence;
+    const results = driven.map((each) => each.leaseOf(sequence).fork(Uint32Array.from(sequence.tokens), written));
+    model.publish(sequence);
+    expectAlike(results.map((result) => (result.ok ? describeLease(result.lease) : result)));
+    const first = results[0];
+    if (first?.ok !== true) return;
+    const tokens = [...sequence.tokens.slice(0, written), ...this.tail].slice(0, TOKENS);
+    const fork = model.add({ salt, mode, tokens, written });
+    fork.isDetached = sequence.isDetached;
+    const places = first.copies.map((_, at) => first.lease.sharedPages + at);
+    fork.source = { sequence, places };
+    driven.forEach((each, at) => {
+      const result = results[at];
+      if (result?.ok === true) each.leases.set(fork.id, result.lease);
+    });
+  }
+}
+
+class Release extends SequenceCommand {
+  protected runOn(model: KvModel, sequence: ModelSequence, driven: Driven): void {
+    for (const each of driven) {
+      each.leaseOf(sequence).release();
+      each.leases.delete(sequence.id);
+    }
+    model.remove(sequence);
+  }
+}
+
+/** A whole life in one command, so that short runs have something to find. */
+class Serve extends Acquire {
+  override run(model: KvModel, driven: Driven): void {
+    const before = model.sequences.length;
+    super.run(model, driven);
+    if (model.sequences.length === before) return;
+    new Compute(before, this.fields.promptTokens).run(model, driven);
+    new Seal(before).run(model, driven);
+    new Release(before).run(model, driven);
+  }
+
+  override toString(): string {
+    return super.toString().replace('Acquire', 'Serve');
+  }
+}
+
+class Clear implements KvCommand {
+  readonly salt: string | undefined;
+
+  constructor(salt: string | undefined) {
+    this.salt = salt;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  run(model: KvModel, driven: Driven): void {
+    const published = driven.map(({ cache }) => cache.stats().publishedPages);
+    const left = driven.map(({ cache }) => (this.salt === undefined ? cache.clear() : cache.clear(this.salt)));
+    expectAlike(left);
+    expect(driven.map(({ cache }, at) => cache.stats().publishedPages + (left[at] as number))).toEqual(published);
+    model.clear(this.salt);
+    expectLaws(model, driven);
+  }
+
+  toString(): string {
+    return `Clear(${this.salt ?? 'all'})`;
+  }
+}
+
+/**
+ * Random lives of sequences over two salts, with prompts that often begin alike. Token streams are drawn as few small numbers and
+ * expanded here: generating and shrinking long arrays would take most of the time.
+ */
+export function kvCommands(): fc.Arbitrary<Iterable<KvCommand>> {
+  const bits = fc.nat(2 ** TOKENS - 1);
+  const tokens = fc
+    .tuple(fc.constantFrom(...STEMS), fc.integer({ min: 0, max: TOKENS }), bits)
+    .map(([stem, cut, own]) => [...stem.slice(0, cut), ...bitsOf(own).slice(cut)]);
+  const promptTokens = fc.integer({ min: 1, max: TOKENS });
+  const fields = fc.record<AcquireFields>({
+    tokens,
+    promptTokens,
+    salt: fc.constantFrom('a', 'a', 'a', ...SALTS),
+    mode: fc.constantFrom<CacheMode>('share', 'share', 'share', 'share', 'bypass'),
+    roomTokens: fc.constantFrom(0, 3, 8, TOKENS, TOKENS),
+    keepPages: fc.constantFrom(0, 0, 0, 1, 2),
+  });
+  const pick = fc.nat(7);
+  const acquires = fields.map((values) => new Acquire(values));
+  const serves = fields.map((values) => new Serve({ ...values, mode: 'share', roomTokens: TOKENS }));
+  const computes = fc.tuple(pick, fc.constantFrom(1, 2, 5, TOKENS)).map(([at, count]) => new Compute(at, count));
+  const publishes = pick.map((at) => new Publish(at));
+  const releases = pick.map((at) => new Release(at));
+  const forks = fc.tuple(pick, bits).map(([at, tail]) => new Fork(at, bitsOf(tail)));
+  const often = [acquires, serves, computes, publishes, releases];
+  const sometimes = [pick.map((at) => new Seal(at)), pick.map((at) => new Transferred(at)), forks];
+  const seldom = [fc.constantFrom(undefined, ...SALTS).map((salt) => new Clear(salt))];
+  return fc.commands([...often, ...often, ...often, ...sometimes, ...sometimes, ...seldom], {
+    maxCommands: 40,
+    size: 'max',
+  });
+}
+
+function bitsOf(drawn: number): number[] {
+  return Array.from({ length: TOKENS }, (_, at) => (drawn >>> at) & 1);
+}
+
+/** Every lease is given back; nothing may be left behind. */
+export function expectCleanEnd(model: KvModel, driven: Driven): void {
+  while (model.sequences.length > 0) new Release(0).run(model, driven);
+  for (const { cache } of driven) {
+    expect(cache.stats()).toMatchObject({ leases: 0, privatePages: 0, detachedPages: 0 });
+    cache.clear();
+    expect(cache.stats()).toMatchObject({ freePages: cache.pages - 1, evictablePages: 0, nodes: 0 });
+  }
+}
+
+function transfer(sequence: ModelSequence, driven: Driven): void {
+  for (const each of driven) {
+    each.copy(sequence);
+    each.leaseOf(sequence).transferred();
+  }
+  sequence.source = undefined;
+}
+
+function expectLaws(model: KvModel, driven: Driven): void {
+  for (const each of driven) {
+    const faults = checkKv(each.cache);
+    if (faults.length > 0) expect(faults).toEqual([]);
+    each.expectRows(model.sequences);
+  }
+  expectAlike(driven.map(({ cache }) => withoutNodes(cache.stats())));
+}
+
+/** Recomputed tokens are the prompt less its longest common prefix; less only when the page to copy from had to make room. */
+function expectMatch(
+  lease: KvLease,
+  facts: { expected: number; isExact: boolean; whatWasLeft: number; pageSize: number },
+): void {
+  const { expected, pageSize } = facts;
+  expect(lease.matchedTokens).toBeLessThanOrEqual(expected);
+  if (!facts.isExact || lease.matchedTokens === expected) return;
+  expect(lease.matchedTokens).toBe(expected - (expected % pageSize));
+  expect(facts.whatWasLeft).toBe(0);
+  expect(lease.missReason).toBe('evicted');
+}
+
+/** What must be the same whatever the index; page ids need not be. */
+function describeLease(lease: KvLease): unknown {
+  const { matchedTokens, missReason, pageCount, sharedPages, copies } = lease;
+  return { matchedTokens, missReason, pageCount, sharedPages, copied: copies.map(({ tokens }) => tokens) };
+}
+
+function expectAlike(outcomes: readonly unknown[]): void {
+  // One cache is alike to itself; comparing is what takes the time.
+  for (const outcome of outcomes.slice(1)) expect(outcome).toEqual(outcomes[0]);
+}
+
+function withoutNodes(stats: object | undefined): object {
+  return { ...stats, nodes: 'not compared: the radix index has fewer' };
+}
