@@ -1,1 +1,64 @@
-export {};
+/**
+ * `npx pnpm@12 bench [NAME ...] [--smoke] [--save]`: runs the benches, one after the other, prints their rows and the machine, and with
+ * --save keeps them as JSON under benches/results.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { runEventLoop } from './engine/event-loop.ts';
+import { runStepShare } from './engine/step-share.ts';
+import { describeMachine } from './machine.ts';
+import { type BenchRow, formatRows } from './micro/bench-row.ts';
+import { runKvBench } from './micro/kv-bench.ts';
+import type { BenchEffort } from './micro/measure.ts';
+import { runSchedulerBench } from './micro/scheduler-bench.ts';
+
+const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly BenchRow[]>>> = {
+  kv: runKvBench,
+  scheduler: runSchedulerBench,
+  'step-share': (effort) =>
+    runStepShare(
+      effort === 'smoke'
+        ? { shape: 'tiny', weights: 'q4', newTokens: 16 }
+        : { shape: '135m', weights: 'q4', newTokens: 128 },
+    ),
+  'event-loop': (effort) =>
+    runEventLoop(
+      effort === 'smoke'
+        ? { shape: 'tiny', weights: 'q4', newTokens: 16 }
+        : { shape: '135m', weights: 'q4', newTokens: 128 },
+    ),
+};
+
+await main();
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { smoke: { type: 'boolean', default: false }, save: { type: 'boolean', default: false } },
+  });
+  const names = positionals.length > 0 ? positionals : Object.keys(benches);
+  const unknown = names.filter((name) => !Object.hasOwn(benches, name));
+  if (unknown.length > 0) {
+    process.stderr.write(`bench: unknown: ${unknown.join(', ')}. There are: ${Object.keys(benches).join(', ')}.\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const effort: BenchEffort = values.smoke ? 'smoke' : 'full';
+  const machine = describeMachine();
+  process.stdout.write(`${JSON.stringify(machine)}\n`);
+  for (const name of names) {
+    process.stdout.write(`\n${name}${values.smoke ? ' (smoke run: nothing here is a figure to quote)' : ''}\n`);
+    const rows = (await benches[name]?.(effort)) ?? [];
+    process.stdout.write(`${formatRows(rows)}\n`);
+    if (values.save) await save(name, { machine, effort, rows });
+  }
+}
+
+async function save(name: string, result: unknown): Promise<void> {
+  // This file runs as benches/dist/run.js.
+  const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'results');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+}

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeRandomLlama } from '../models/random-llama.ts';
@@ -21,8 +21,15 @@ export function benchFolder(): string {
 /** Effect: makes the model folder of a shape unless it is there. Returns its path. */
 export async function benchModel(shape: ShapeName): Promise<string> {
   const folder = join(benchFolder(), `llama-${shape}`);
-  await mkdir(folder, { recursive: true });
-  await makeRandomLlama(folder, { ...shapes[shape], seed: 1 });
+  const recipe = JSON.stringify({ ...shapes[shape], seed: 1 });
+  // The recipe is written last, so a folder that was left half-made is made again.
+  const marker = join(folder, 'recipe.json');
+  const found = await readFile(marker, 'utf8').catch(() => undefined);
+  if (found !== recipe) {
+    await makeRandomLlama(folder, { ...shapes[shape], seed: 1 });
+    await writeFile(`${marker}.part`, recipe);
+    await rename(`${marker}.part`, marker);
+  }
   return folder;
 }
 

@@ -8,7 +8,7 @@ export interface EngineOptions {
   readonly mode?: 'worker' | 'in-thread';
   /** Default `f32`. */
   readonly weights?: WeightFormat;
-  /** Pages in the pool (the null page included). Default: enough for 16 sequences of the whole context, at most 1 GiB. */
+  /** Pages in the pool (the null page included). Default: enough for `maxSequences` sequences of the whole context, at most 1 GiB. */
   readonly pages?: number;
   /** Tokens a page. Default 16. */
   readonly pageSize?: number;
@@ -70,6 +70,7 @@ export interface RequestOptions extends SamplingOptions {
   readonly priority?: number;
   /** `bypass`: neither use nor store. Default `share`. */
   readonly cache?: 'share' | 'bypass';
+  /** When it fires, the request ends, its pages return, and iteration and result reject with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -82,7 +83,10 @@ export type GenerateRequest = RequestOptions &
   ({ readonly prompt: string } | { readonly ids: readonly number[] | Uint32Array });
 export type ChatRequest = RequestOptions & { readonly messages: readonly Message[] };
 
-/** A piece of a stream: new text (absent without a tokenizer) and the ids behind it. */
+/**
+ * A piece of a stream: all tokens since the last one that was read, and the text that they made certain (absent without a tokenizer;
+ * empty while a code point or a possible stop string is incomplete). The end id is among the ids and has no text.
+ */
 export interface TextDelta {
   readonly text?: string;
   readonly ids: readonly number[];
@@ -118,9 +122,14 @@ export interface GenerateResult {
   readonly seed: number;
 }
 
-/** A running request: iterate for deltas, or await the result, or both. Leaving the iteration early aborts the request. */
+/**
+ * A running request: iterate for deltas, or await the result, or both. The engine never waits for a reader. Whatever is wrong with the
+ * request rejects both; nothing is thrown where it is made.
+ */
 export interface Generation extends AsyncIterable<TextDelta> {
+  /** Resolves at the end, whether or not anybody iterates. */
   result(): Promise<GenerateResult>;
+  /** Ends the request quietly: the result is what there is, with finish reason `abort`. Leaving the iteration early does the same. */
   abort(): void;
 }
 
@@ -140,7 +149,9 @@ export interface EngineStats {
   readonly waiting: number;
   readonly running: number;
   readonly steps: number;
+  /** Most pages that live sequences held at once: neither free nor evictable. */
   readonly peakPages: number;
+  /** Of everything that has ended, scorings and warmings included; completions of generations only. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly computedTokens: number;
@@ -172,13 +183,17 @@ export interface Engine extends AsyncDisposable {
   generate(request: GenerateRequest): Generation;
   chat(request: ChatRequest): Generation;
   score(request: { readonly text: string } | { readonly ids: readonly number[] | Uint32Array }): Promise<ScoreResult>;
-  /** Computes the K/V of prompts, so that the first request that starts with one finds it. */
+  /**
+   * Computes the K/V of prompts, so that the first request that starts with one finds it. Runs behind all requests. All prompts are
+   * checked before the first is computed. Does nothing where nothing is kept (`sharing` or `kvCache` false).
+   */
   warm(
     prompts: readonly (string | readonly number[] | { readonly messages: readonly Message[] })[],
     options?: { readonly salt?: string; readonly signal?: AbortSignal },
   ): Promise<{ readonly warmed: number; readonly computedTokens: number }>;
   /** Ids of a text, with the model's special tokens recognised. Throws TOKENIZER_MISSING. */
   tokenize(text: string): Promise<readonly number[]>;
+  /** Text of ids, special tokens included: the inverse of `tokenize`. Throws TOKENIZER_MISSING. */
   detokenize(ids: readonly number[]): Promise<string>;
   stats(): Promise<EngineStats>;
   /** Violated invariants; empty when healthy. */

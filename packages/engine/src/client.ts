@@ -1,4 +1,5 @@
 /** The public engine: turns calls into messages and messages into answers. Knows no model, no pages and no runtime. */
+import { AbortSignals } from './abort-signals.ts';
 import type {
   ChatRequest,
   Engine,
@@ -66,6 +67,7 @@ class EngineClient implements Engine {
   readonly #transport: Transport;
   readonly #generations = new Map<RequestId, OpenGeneration>();
   readonly #calls = new Map<RequestId, OpenCall>();
+  readonly #signals = new AbortSignals();
   #nextId: RequestId = 1;
   /** Why nothing is accepted any more. */
   #refusal: EngineError | undefined;
@@ -167,7 +169,7 @@ class EngineClient implements Engine {
     const id = this.#nextId++;
     const abort = () => this.#transport.send({ type: 'abort', id });
     const buffer = new GenerationBuffer({ abort, seed: checked.sampling.seed, hasText: this.info.hasTokenizer });
-    const detach = onAbort(signalOf(), (reason) => {
+    const detach = this.#signals.on(signalOf(), (reason) => {
       abort();
       this.#generations.delete(id);
       buffer.cancel(reason);
@@ -185,7 +187,7 @@ class EngineClient implements Engine {
     return new Promise((resolve, reject) => {
       this.#accepting(() => signal?.throwIfAborted());
       const id = this.#nextId++;
-      const detach = onAbort(signal, (reason) => {
+      const detach = this.#signals.on(signal, (reason) => {
         this.#transport.send({ type: 'abort', id });
         this.#calls.delete(id);
         reject(reason);
@@ -222,12 +224,4 @@ class EngineClient implements Engine {
     if (reply.ok) open.resolve(reply.output);
     else open.reject(fromWireError(reply.error));
   }
-}
-
-/** Calls back once when the signal fires; returns how to stop listening. */
-function onAbort(signal: AbortSignal | undefined, callback: (reason: unknown) => void): () => void {
-  if (!signal) return () => {};
-  const listener = () => callback(signal.reason);
-  signal.addEventListener('abort', listener, { once: true });
-  return () => signal.removeEventListener('abort', listener);
 }

@@ -1,4 +1,5 @@
 /** What goes wrong, on the fake model: runs that fail, laws that break, pools that are too small, threads that die. */
+import type { TextCodec } from '@octavo/text';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine, GenerateResult } from './api.ts';
 import { openClient } from './client.ts';
@@ -69,6 +70,28 @@ describe('an engine whose run fails', () => {
     })();
     expect((await engineErrorOf(reading)).code).toBe('RUN_FAILED');
     expect(ids).toEqual(fakeCompletion(prompt, 3));
+  });
+});
+
+describe('an engine whose tokenizer fails', () => {
+  it('ends that request alone, and gets its pages back', async () => {
+    const failing = {
+      vocabularyCount: 61,
+      hasChatTemplate: false,
+      newDetokenizer: () => ({
+        push: (token: number) => {
+          if (token === fakeCompletion(prompt, 3)[2]) throw new Error('no such token');
+          return 'x';
+        },
+        flush: () => '',
+      }),
+    } as unknown as TextCodec;
+    const engine = await openEngineWith({ runner: new FakeRunner(), text: failing }, { pageSize: 4, pages: 64 });
+    engines.push(engine);
+    const [doomed, other] = await Promise.allSettled([complete(engine, prompt, 8), complete(engine, [5, 6], 2)]);
+    expect(doomed).toMatchObject({ status: 'rejected', reason: { code: 'REQUEST_FAILED', message: 'no such token' } });
+    expect(other).toMatchObject({ status: 'fulfilled', value: { ids: fakeCompletion([5, 6], 2), text: 'xx' } });
+    await expectIdle(engine);
   });
 });
 

@@ -2,6 +2,10 @@
  * What this package throws. A refusal of the scheduler becomes an error here, since a caller of the public API awaits a promise;
  * the numbers of the refusal travel in `details`.
  */
+import type { GraphErrorCode } from '@octavo/graph';
+import type { KvErrorCode } from '@octavo/kv';
+import type { SchedulerErrorCode } from '@octavo/scheduler';
+import type { TextErrorCode } from '@octavo/text';
 
 /** Every code that this package makes itself; codes of other packages keep their own when an error passes through. */
 export const ENGINE_ERROR_CODES = [
@@ -41,6 +45,9 @@ export const ENGINE_ERROR_CODES = [
 
 export type EngineErrorCode = (typeof ENGINE_ERROR_CODES)[number];
 
+/** Errors of the other packages pass through as `EngineError`s with the code that they were thrown with. */
+export type AnyErrorCode = EngineErrorCode | GraphErrorCode | TextErrorCode | KvErrorCode | SchedulerErrorCode;
+
 export interface EngineErrorOptions {
   /** Numbers and names behind the message, for callers that build their own. */
   readonly details?: Readonly<Record<string, number | string>>;
@@ -49,10 +56,10 @@ export interface EngineErrorOptions {
 
 /** A typed failure: `code` for programs, one sentence for people. */
 export class EngineError extends Error {
-  readonly code: string;
+  readonly code: AnyErrorCode;
   readonly details: Readonly<Record<string, number | string>>;
 
-  constructor(code: EngineErrorCode, message: string, options: EngineErrorOptions = {}) {
+  constructor(code: AnyErrorCode, message: string, options: EngineErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'EngineError';
     this.code = code;

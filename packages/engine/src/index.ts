@@ -1,6 +1,12 @@
 export type * from './api.ts';
 export type { ModelParts } from './engine-parts.ts';
-export { ENGINE_ERROR_CODES, EngineError, type EngineErrorCode, type EngineErrorOptions } from './errors.ts';
+export {
+  type AnyErrorCode,
+  ENGINE_ERROR_CODES,
+  EngineError,
+  type EngineErrorCode,
+  type EngineErrorOptions,
+} from './errors.ts';
 export { FakeRunner, type FakeRunnerOptions, fakeCompletion, fakeLogits, fakeShape } from './fake-runner.ts';
 export type { ModelRunner, RunOutputs } from './model-runner.ts';
 export { type OwnRunnerOptions, openEngine, openEngineWith } from './open-engine.ts';

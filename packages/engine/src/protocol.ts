@@ -8,6 +8,7 @@
 import type { CacheMode } from '@octavo/kv';
 import type { FinishReason } from '@octavo/scheduler';
 import type { EngineInfo, EngineStats, Message, OpenProgress, ScoreResult, Timings, Usage } from './api.ts';
+import type { AnyErrorCode } from './errors.ts';
 import type { ResolvedSampling } from './sampling/resolve-sampling.ts';
 
 /** Names one request or call of a client; never used again. */
@@ -15,7 +16,7 @@ export type RequestId = number;
 
 /** An error as plain values; `EngineError` is rebuilt from it on the other side. */
 export interface WireError {
-  readonly code: string;
+  readonly code: AnyErrorCode;
   readonly message: string;
   readonly details: Readonly<Record<string, number | string>>;
   /** What led to it, as text: objects of other threads cannot come along. */

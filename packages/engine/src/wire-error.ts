@@ -1,5 +1,5 @@
 /** Errors across the thread border: what was thrown as plain values, and back as an `EngineError` with the same code. */
-import { EngineError, type EngineErrorCode } from './errors.ts';
+import { type AnyErrorCode, EngineError, type EngineErrorCode } from './errors.ts';
 import type { WireError } from './protocol.ts';
 
 /** Errors of this repository's packages: their codes are promises to callers and are kept. Other codes (ENOENT...) are not ours. */
@@ -13,7 +13,8 @@ export function toWireError(thrown: unknown, fallback: EngineErrorCode): WireErr
   const details: Record<string, number | string> = { ...fields.details };
   if (typeof fields.file === 'string') details.file = fields.file;
   if (typeof fields.tensor === 'string') details.tensor = fields.tensor;
-  const code = TYPED.has(thrown.name) && typeof fields.code === 'string' ? fields.code : fallback;
+  // The classes that are named above have no other codes.
+  const code = TYPED.has(thrown.name) ? (fields.code as AnyErrorCode) : fallback;
   const cause = thrown.cause instanceof Error ? (thrown.cause.stack ?? thrown.cause.message) : thrown.cause;
   return { code, message, details, ...(cause === undefined ? {} : { cause: String(cause) }) };
 }
@@ -21,5 +22,5 @@ export function toWireError(thrown: unknown, fallback: EngineErrorCode): WireErr
 /** The error that a caller sees. Its stack is the receiver's; the sender's is in the cause, if there was one. Pure. */
 export function fromWireError(wire: WireError): EngineError {
   const cause = wire.cause === undefined ? {} : { cause: wire.cause };
-  return new EngineError(wire.code as EngineErrorCode, wire.message, { details: wire.details, ...cause });
+  return new EngineError(wire.code, wire.message, { details: wire.details, ...cause });
 }

@@ -19,13 +19,13 @@ export function checkIndex(view: KvView): string[] {
 
 /** The node and its ancestors, the node first; ends at a missing parent or where the chain bites its tail. */
 export function pathUp(view: KvView, node: NodeId | undefined): NodeView[] {
-  const path: NodeView[] = [];
+  const path = new Set<NodeView>();
   let at = node === undefined ? undefined : view.nodes.get(node);
-  while (at !== undefined && !path.includes(at)) {
-    path.push(at);
+  while (at !== undefined && !path.has(at)) {
+    path.add(at);
     at = at.parent === undefined ? undefined : view.nodes.get(at.parent);
   }
-  return path;
+  return [...path];
 }
 
 function checkLocks(view: KvView): string[] {

@@ -191,7 +191,7 @@ export class PagePool {
   }
 
   #assertKnown(page: PageId): void {
-    if (!(page > NULL_PAGE && page < this.pages)) {
+    if (!(page > NULL_PAGE && page < this.pages && (page | 0) === page)) {
       throw new KvError('PAGE_UNKNOWN', `Page ${page} is not in [1, ${this.pages}).`);
     }
   }

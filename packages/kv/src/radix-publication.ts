@@ -1,4 +1,5 @@
 import type { PageRun } from './prefix-index.ts';
+import { NO_NODE } from './radix-nodes.ts';
 import type { RadixParts } from './radix-parts.ts';
 import type { RadixRemoval } from './radix-removal.ts';
 import type { NodeId, PageId } from './units.ts';
@@ -19,6 +20,13 @@ interface Insertion {
 export class RadixPublication {
   readonly #parts: RadixParts;
   readonly #removal: RadixRemoval;
+  /** One object for all insertions: publishing allocates nothing. */
+  readonly #insertion: { -readonly [K in keyof Insertion]: Insertion[K] } = {
+    node: NO_NODE,
+    place: 0,
+    at: 0,
+    tokenCount: 0,
+  };
 
   constructor(parts: RadixParts, removal: RadixRemoval) {
     this.#parts = parts;
@@ -26,33 +34,40 @@ export class RadixPublication {
   }
 
   /** See `PrefixIndex.publish`. */
-  publish(end: NodeId, run: PageRun): NodeId {
-    const { nodes, pageSize } = this.#parts;
-    let node = end;
+  publish(start: NodeId, run: PageRun): NodeId {
+    const { pageSize } = this.#parts;
+    let node = start;
     let at = run.firstPage;
     while (at < run.endPage) {
-      const place = nodes.lowerBound(node, run.tokens, at * pageSize, pageSize);
-      const insertion = { node, place, at, tokenCount: pageSize };
+      const insertion = this.#insertAt(node, run, at, pageSize);
       const twin = this.#twinOf(insertion, run);
       if (twin === undefined) return this.#store(insertion, run);
-      const count = this.#countTwins(twin, run, at);
-      node = this.#adopt(twin, run, { at, count });
-      at += count;
+      const end = at + this.#countTwins(twin, run, at);
+      node = this.#adopt(twin, run, at, end);
+      at = end;
     }
     return node;
   }
 
   /** See `PrefixIndex.seal`. */
   seal(end: NodeId, run: PageRun, tokenCount: number): NodeId | undefined {
-    const { nodes, tokens, pageSize } = this.#parts;
+    const { nodes, tokens } = this.#parts;
     const at = run.firstPage;
-    const place = nodes.lowerBound(end, run.tokens, at * pageSize, tokenCount);
-    const insertion = { node: end, place, at, tokenCount };
+    const insertion = this.#insertAt(end, run, at, tokenCount);
     const twin = this.#twinOf(insertion, run);
     if (twin === undefined) return this.#store(insertion, run);
     // The child begins with these tokens and goes on: whoever wants them copies them from there.
     if (tokens.count(nodes.firstPage(twin)) > tokenCount) return undefined;
-    return this.#adopt(twin, run, { at, count: 1 });
+    return this.#adopt(twin, run, at, at + 1);
+  }
+
+  #insertAt(node: NodeId, run: PageRun, at: number, tokenCount: number): Insertion {
+    const insertion = this.#insertion;
+    insertion.node = node;
+    insertion.place = this.#parts.nodes.lowerBound(node, run.tokens, at * this.#parts.pageSize, tokenCount);
+    insertion.at = at;
+    insertion.tokenCount = tokenCount;
+    return insertion;
   }
 
   /** The child whose first page begins with the insertion's tokens. */
@@ -77,15 +92,15 @@ export class RadixPublication {
     return count;
   }
 
-  /** The run's pages [at, at + count) are in `twin` already: the lock moves there, and the table takes the published ones. */
-  #adopt(twin: NodeId, run: PageRun, part: { readonly at: number; readonly count: number }): NodeId {
+  /** The run's pages [at, end) are in `twin` already: the lock moves there, and the table takes the published ones. */
+  #adopt(twin: NodeId, run: PageRun, at: number, end: number): NodeId {
     const { nodes, locks, pool } = this.#parts;
     let boundary = nodes.firstPage(twin);
-    for (let step = 1; step < part.count; step++) boundary = nodes.nextPage(boundary);
-    const node = nodes.endAt(twin, part.count, boundary);
+    for (let place = at + 1; place < end; place++) boundary = nodes.nextPage(boundary);
+    const node = nodes.endAt(twin, end - at, boundary);
     locks.lockOne(node);
     let page = nodes.firstPage(node);
-    for (let place = part.at; place < part.at + part.count; place++) {
+    for (let place = at; place < end; place++) {
       const duplicate = run.table[place] as PageId;
       // The table first: a page must never be free while a table points at it.
       pool.retain(page);

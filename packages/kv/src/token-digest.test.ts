@@ -34,7 +34,7 @@ describe('TokenDigest', () => {
     expect(digests.size).toBe(count);
   });
 
-  it('spreads both halves over all their bits', () => {
+  it('spreads both halves over all their 30 bits', () => {
     const seen = { high: 0, low: 0 };
     for (let token = 0; token < 200; token++) {
       const digest = new TokenDigest();
@@ -43,6 +43,6 @@ describe('TokenDigest', () => {
       seen.high |= digest.high;
       seen.low |= digest.low;
     }
-    expect(seen).toEqual({ high: -1, low: -1 });
+    expect(seen).toEqual({ high: 2 ** 30 - 1, low: 2 ** 30 - 1 });
   });
 });

@@ -72,6 +72,17 @@ export class Admission {
     }
   }
 
+  /**
+   * Effect: parks the first of the queue for as long as they wait for pages in flight, also when there is no place to admit anybody:
+   * so that urgent waiters lend their priority, and do not hide who could be admitted. O(prompt) a parked one; nothing without pages in flight.
+   */
+  parkWaiters(): void {
+    while (this.singleFlight.inFlightPages > 0) {
+      const sequence = this.queue.first();
+      if (sequence === undefined || !this.#tryPark(sequence, this.#match(sequence))) return;
+    }
+  }
+
   /** The next sequence, admitted with room for its first chunk of at most `chunkTokens`; undefined when nobody can be. */
   tryAdmit(chunkTokens: number): Sequence | undefined {
     for (;;) {

@@ -5,6 +5,7 @@ import { RunningSet } from './running-set.ts';
 import { type RecomputeOptions, resolvedLimits, type StepLimits } from './scheduler-options.ts';
 import { assertRequest, type Sequence } from './sequence.ts';
 import { SequenceBook } from './sequence-book.ts';
+import { SequenceList } from './sequence-list.ts';
 import { StepColumns } from './step-columns.ts';
 import { StepFlight } from './step-flight.ts';
 import type { StepPlan, StepResult } from './step-plan.ts';
@@ -27,7 +28,7 @@ export class RecomputeScheduler implements StepSource {
   readonly #running: RunningSet;
   readonly #book: SequenceBook;
   readonly #columns: StepColumns;
-  readonly #step: Sequence[] = [];
+  readonly #step = new SequenceList();
   readonly #flight: StepFlight;
 
   constructor(options: RecomputeOptions) {
@@ -71,10 +72,10 @@ export class RecomputeScheduler implements StepSource {
     this.#flight.assertNone();
     this.#admit();
     this.#compose();
-    if (this.#step.length === 0) return undefined;
+    if (this.#step.count === 0) return undefined;
     const columns = this.#columns;
     columns.begin();
-    for (let at = 0; at < this.#step.length; at += 1) addWholeSequence(columns, this.#step[at]!);
+    for (let at = 0; at < this.#step.count; at += 1) addWholeSequence(columns, this.#step.at(at));
     columns.chunks.fill(columns.sequenceCount, columns.firstRow, columns.scheduledTokens, columns.rowCount);
     this.#flight.takeOff(columns, this.#step);
     return columns;
@@ -117,7 +118,7 @@ export class RecomputeScheduler implements StepSource {
   #compose(): void {
     const members = this.#running.members();
     let budget = this.#limits.tokenBudget;
-    this.#step.length = 0;
+    this.#step.clear();
     for (let at = 0; at < members.length; at += 1) {
       const sequence = members[at]!;
       if (at > 0 && sequence.tokenCount > budget) return;

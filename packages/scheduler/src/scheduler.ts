@@ -142,14 +142,14 @@ export class Scheduler implements StepSource {
   #writePlan(): StepPlan | undefined {
     const columns = this.#columns;
     const { step } = this.#composer;
-    if (step.length === 0) {
+    if (step.count === 0) {
       this.#assertIdle();
       return undefined;
     }
     columns.begin();
     this.#past.begin();
-    for (let at = 0; at < step.length; at += 1) {
-      const sequence = step[at]!;
+    for (let at = 0; at < step.count; at += 1) {
+      const sequence = step.at(at);
       if (sequence.computedTokens > 0) this.#past.add(sequence, columns.rowCount, sequence.scheduledTokens);
       addSequenceRows(columns, sequence, this.#pageSize);
     }

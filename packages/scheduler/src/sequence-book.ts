@@ -64,7 +64,9 @@ export class SequenceBook {
 
   /** Effect: forgets what ended before, and begins an empty report. */
   beginReport(): void {
-    this.#ended.clear();
+    // Emptying a map or an array allocates, also when it is empty already.
+    if (this.#ended.size > 0) this.#ended.clear();
+    if (this.#report.finishedCount === 0) return;
     this.#report.finishedCount = 0;
     this.#report.finishReasons.length = 0;
   }

@@ -90,8 +90,13 @@ describe('single flight', () => {
     steps(world, 1);
     expect(world.scheduler.abort(producer)).toBe(true);
     expect(parked(world)).toBe(0);
-    expect(steps(world, 1)).toEqual([[[first, 16]]]);
-    expect(parked(world)).toBe(1);
+    expect(steps(world, 2)).toEqual([
+      [[first, 16]],
+      [
+        [first, 2],
+        [second, 2],
+      ],
+    ]);
     const ended = drain(world.scheduler, world.executor);
     expect(ended.get(first)?.usage).toMatchObject({ cachedTokens: 16, computedTokens: 18 });
     expect(ended.get(second)?.usage).toMatchObject({ cachedTokens: 32, computedTokens: 2 });
@@ -166,6 +171,7 @@ describe('single flight', () => {
     const victims = [0, 5].map((priority) => {
       const world = worldOf({ pages: 13, tokenBudget: 16 });
       const oldest = submit(world.scheduler, range(500, 11), { maxTokens: 16 });
+      steps(world, 1);
       const other = submit(world.scheduler, range(700, 4), { maxTokens: 12, priority: 1 });
       steps(world, 1);
       const producer = submit(world.scheduler, PROMPT, { maxTokens: 1 });

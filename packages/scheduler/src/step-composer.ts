@@ -1,6 +1,7 @@
 import type { Admission } from './admission.ts';
 import type { RunningSet } from './running-set.ts';
 import type { Sequence } from './sequence.ts';
+import { SequenceList } from './sequence-list.ts';
 
 export interface ComposerOptions {
   readonly maxSequences: number;
@@ -17,13 +18,13 @@ export interface ComposerOptions {
  */
 export class StepComposer {
   /** The sequences of the step, in the order of their rows. */
-  readonly step: Sequence[] = [];
+  readonly step = new SequenceList();
 
   readonly #options: ComposerOptions;
   readonly #running: RunningSet;
   readonly #admission: Admission;
   readonly #priorityOf: (sequence: Sequence) => number;
-  readonly #candidates: Sequence[] = [];
+  readonly #candidates = new SequenceList();
   #budget = 0;
   /** A running sequence found less room than it wanted: nobody is admitted in this step. */
   #isPressed = false;
@@ -39,26 +40,28 @@ export class StepComposer {
   compose(): void {
     this.#budget = this.#options.tokenBudget;
     this.#isPressed = false;
-    this.step.length = 0;
+    this.step.clear();
+    this.#admission.parkWaiters();
     this.#scheduleRunning();
     while (!this.#isPressed && this.#budget > 0 && this.#running.count < this.#options.maxSequences) {
       const sequence = this.#admission.tryAdmit(this.#budget);
       if (sequence === undefined) break;
       this.#schedule(sequence);
     }
-    this.#dropPreempted();
+    // Those that were scheduled and then gave way to a later one.
+    this.step.filter(isScheduled);
   }
 
   #scheduleRunning(): void {
     const members = this.#running.members();
     const candidates = this.#candidates;
-    candidates.length = 0;
+    candidates.clear();
     for (let at = 0; at < members.length; at += 1) candidates.push(members[at]!);
-    for (let at = 0; at < candidates.length; at += 1) {
-      if (candidates[at]!.remainingTokens === 1) this.#schedule(candidates[at]!);
+    for (let at = 0; at < candidates.count; at += 1) {
+      if (candidates.at(at).remainingTokens === 1) this.#schedule(candidates.at(at));
     }
-    for (let at = 0; at < candidates.length; at += 1) {
-      if (candidates[at]!.remainingTokens > 1) this.#schedule(candidates[at]!);
+    for (let at = 0; at < candidates.count; at += 1) {
+      if (candidates.at(at).remainingTokens > 1) this.#schedule(candidates.at(at));
     }
   }
 
@@ -95,15 +98,8 @@ export class StepComposer {
     this.#admission.preempt(victim);
     return victim !== sequence;
   }
+}
 
-  #dropPreempted(): void {
-    let kept = 0;
-    for (let at = 0; at < this.step.length; at += 1) {
-      const sequence = this.step[at]!;
-      if (sequence.scheduledTokens === 0) continue;
-      this.step[kept] = sequence;
-      kept += 1;
-    }
-    this.step.length = kept;
-  }
+function isScheduled(sequence: Sequence): boolean {
+  return sequence.scheduledTokens > 0;
 }

@@ -1,6 +1,7 @@
 import { SchedulerError } from './errors.ts';
 import type { Sequence } from './sequence.ts';
 import type { SequenceBook } from './sequence-book.ts';
+import { SequenceList } from './sequence-list.ts';
 import type { StepPlan, StepResult } from './step-plan.ts';
 import type { CommitReport, FinishReason } from './step-source.ts';
 
@@ -26,9 +27,9 @@ type StepOutcome = 'goes-on' | 'stop' | 'length';
 export class StepFlight {
   readonly #book: SequenceBook;
   readonly #hooks: StepHooks;
-  readonly #aborting: Sequence[] = [];
+  readonly #aborting = new SequenceList();
   #plan: StepPlan | undefined;
-  #step: readonly Sequence[] = [];
+  #step = new SequenceList();
 
   constructor(book: SequenceBook, hooks: StepHooks) {
     this.#book = book;
@@ -53,7 +54,7 @@ export class StepFlight {
   }
 
   /** Effect: `plan` is in flight; `step` are its sequences, borrowed until its end. */
-  takeOff(plan: StepPlan, step: readonly Sequence[]): void {
+  takeOff(plan: StepPlan, step: SequenceList): void {
     this.#plan = plan;
     this.#step = step;
   }
@@ -79,8 +80,8 @@ export class StepFlight {
     this.#plan = undefined;
     this.#book.beginReport();
     let head = 0;
-    for (let at = 0; at < this.#step.length; at += 1) {
-      const sequence = this.#step[at]!;
+    for (let at = 0; at < this.#step.count; at += 1) {
+      const sequence = this.#step.at(at);
       this.#hooks.advance(sequence);
       const firstHead = head;
       while (head < plan.headCount && plan.headSequence[head] === sequence.id) head += 1;
@@ -95,8 +96,8 @@ export class StepFlight {
     this.assertInFlight(plan);
     this.#plan = undefined;
     this.#book.beginReport();
-    for (let at = 0; at < this.#step.length; at += 1) {
-      const sequence = this.#step[at]!;
+    for (let at = 0; at < this.#step.count; at += 1) {
+      const sequence = this.#step.at(at);
       this.#end(sequence, sequence.abortRequested ? 'abort' : 'error');
     }
     this.#endAborting();
@@ -114,11 +115,11 @@ export class StepFlight {
   }
 
   #endAborting(): void {
-    for (let at = 0; at < this.#aborting.length; at += 1) {
-      const sequence = this.#aborting[at]!;
+    for (let at = 0; at < this.#aborting.count; at += 1) {
+      const sequence = this.#aborting.at(at);
       if (sequence.state !== 'ended') this.#end(sequence, 'abort');
     }
-    this.#aborting.length = 0;
+    this.#aborting.clear();
   }
 
   #end(sequence: Sequence, reason: FinishReason): void {

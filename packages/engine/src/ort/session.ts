@@ -20,8 +20,8 @@ export async function openSession(graphFile: string, options: SessionOptions): P
       interOpNumThreads: 1,
       // Shapes differ from step to step: with it on, the runtime would keep one memory plan for each shape that it ever saw.
       enableMemPattern: false,
-      // Warnings of the runtime about graph rewrites are of no use to a caller: errors only.
-      logSeverityLevel: 3,
+      // What fails is thrown, with the same message: the runtime must not write to the process's standard error as well.
+      logSeverityLevel: 4,
       extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
     });
   } catch (cause) {

@@ -22,8 +22,9 @@ const builtEntry = new URL(fromSources ? '../../dist/worker/worker-entry.js' : '
 /** `entry` is the thread's first file; tests pass others. */
 export function connectWorker(start: WorkerStart, entry: URL = builtEntry): Connect {
   return (listener) => {
-    // Flags of a test runner (loaders, conditions) would make the built files resolve their siblings to sources.
-    const worker = new Worker(entry, { workerData: start, ...(fromSources ? { execArgv: [] } : {}) });
+    // Not the flags of this process: `--input-type` would end the thread at once, and loaders or conditions of a test runner would make
+    // the built files resolve their siblings to sources.
+    const worker = new Worker(entry, { workerData: start, execArgv: [] });
     let said = false;
     let failure: unknown;
     worker.on('message', (message: HostMessage) => {

@@ -63,47 +63,60 @@ export async function serveBatch(
   options: BatchOptions,
 ): Promise<BatchSummary> {
   const sums = newSums();
-  const seen = new Set<LineId>();
   const beganMs = options.now();
-  await eachInFlight(numbered(lines), options.concurrency, async ({ line, lineNumber }) => {
-    const answer = await answerLine(line, lineNumber);
+  const answerLine = lineAnswerer(engine, beganMs, options);
+  await eachInFlight(numbered(lines), options.concurrency, async (line) => {
+    const answer = await answerLine(line);
     addAnswer(sums, answer);
     await options.onAnswer(answer);
   });
   options.signal.throwIfAborted();
   const wallMs = options.now() - beganMs;
   return { ...sums, wallMs, peakPages: (await engine.stats()).peakPages };
+}
 
-  async function answerLine(line: string, lineNumber: number): Promise<BatchAnswer> {
+interface NumberedLine {
+  readonly line: string;
+  /** From 1, blank lines counted. */
+  readonly lineNumber: number;
+}
+
+/** Answers lines of one batch: remembers their ids. Rejects only with the reason of the aborted signal. */
+function lineAnswerer(
+  engine: Engine,
+  beganMs: number,
+  { signal, now, describe }: BatchOptions,
+): (line: NumberedLine) => Promise<BatchAnswer> {
+  const seen = new Set<LineId>();
+  return async ({ line, lineNumber }) => {
     const parsed = parseRequestLine(line);
     if (!parsed.ok) return lineError(parsed.id, 'INVALID_LINE', `Line ${lineNumber}: ${parsed.reason}.`);
     const { id, request } = parsed;
-    if (seen.has(id)) {
-      return lineError(
-        id,
-        'DUPLICATE_ID',
-        `Line ${lineNumber}: an earlier line has the id ${JSON.stringify(id)}; give each line its own.`,
-      );
-    }
+    if (seen.has(id)) return duplicateId(id, lineNumber);
     seen.add(id);
-    const submittedMs = options.now() - beganMs;
+    const submittedMs = now() - beganMs;
     try {
-      const withSignal = { ...request, signal: options.signal };
+      const withSignal = { ...request, signal };
       const generation = 'messages' in withSignal ? engine.chat(withSignal) : engine.generate(withSignal);
       return answerOf(id, await generation.result(), { submittedMs, drawn: (request.temperature ?? 0) > 0 });
     } catch (error) {
-      options.signal.throwIfAborted();
-      const { code, message } = options.describe(error);
+      signal.throwIfAborted();
+      const { code, message } = describe(error);
       return lineError(id, code, message);
     }
-  }
+  };
+}
+
+function duplicateId(id: LineId, lineNumber: number): BatchAnswer {
+  const message = `Line ${lineNumber}: an earlier line has the id ${JSON.stringify(id)}; give each line its own.`;
+  return lineError(id, 'DUPLICATE_ID', message);
 }
 
 function lineError(id: LineId | null, code: string, message: string): BatchAnswer {
   return { id, error: { code, message } };
 }
 
-async function* numbered(lines: AsyncIterable<string> | Iterable<string>) {
+async function* numbered(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<NumberedLine> {
   let lineNumber = 0;
   for await (const line of lines) {
     lineNumber++;

@@ -1,8 +1,7 @@
 /** `octavo batch`: a file of requests in, a file of answers out. */
 import type { EngineOptions } from '@octavo/engine';
 import { type Command, Option } from 'commander';
-import type { BatchAnswer, BatchSummary } from '../batch/serve-batch.ts';
-import { serveBatch } from '../batch/serve-batch.ts';
+import { type BatchAnswer, type BatchSummary, serveBatch } from '../batch/serve-batch.ts';
 import { type CommandContext, withEngine } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
 import { isSameFile, type LineFile, openLineFile, openLines } from './files.ts';
@@ -31,13 +30,14 @@ Examples:
   octavo batch requests.jsonl --out answers.jsonl
   octavo batch requests.jsonl --model ./my-model --concurrency 32 --weights q8 --out answers.jsonl --json
   octavo batch requests.jsonl --no-sharing --out answers.jsonl
+  make-requests | octavo batch - --out answers.jsonl
 `;
 
 export function addBatch(program: Command, context: CommandContext): void {
   const command = program
     .command('batch')
     .description('serve a file of requests, many at a time')
-    .argument('<requests.jsonl>', 'one request a line')
+    .argument('<requests.jsonl>', 'one request a line; - is the standard input')
     .addOption(modelOption())
     .requiredOption('--out <file>', 'where the answers go, one a line')
     .addOption(wholeOption('--concurrency <n>', 'requests in flight', 1).default(DEFAULT_CONCURRENCY))
@@ -56,7 +56,7 @@ async function batch(requestsPath: string, flags: BatchFlags, context: CommandCo
       `--out is the request file itself (${flags.out}); give another file.`,
     );
   }
-  const requests = await openLines(requestsPath, context.interrupt.signal);
+  const requests = await openLines(requestsPath, { stdin: context.stdin, signal: context.interrupt.signal });
   let answers: LineFile | undefined;
   try {
     answers = await openLineFile(flags.out);

@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { engineError } from './fake-engine.testing.ts';
 import { fakeHost } from './fake-host.testing.ts';
 
 function contentsOf(request: unknown): readonly string[] {
   return (request as { messages: readonly { content: string }[] }).messages.map(({ content }) => content);
+}
+
+function refuseBad(text: string): string {
+  if (text.includes('bad')) throw engineError('PROMPT_OVER_POOL', 'No room.');
+  return 'ok';
 }
 
 describe('octavo chat', () => {
@@ -41,17 +47,26 @@ describe('octavo chat', () => {
     expect(contentsOf(log.requests[0])).toEqual(['hi']);
   });
 
-  it('goes on after a turn that failed, without it, and says so at the end', async () => {
-    const reply = (text: string): string => {
-      if (text.includes('bad'))
-        throw Object.assign(new Error('No room.'), { name: 'EngineError', code: 'PROMPT_OVER_POOL' });
-      return 'ok';
-    };
-    const { run, stdout, stderr, log } = fakeHost({ stdin: 'bad\ngood\n', reply });
-    expect(await run('chat', '--system', '')).toBe(2);
-    expect(stdout()).toBe('ok\n');
+  it('tells a person of a turn that failed and goes on without it', async () => {
+    const { run, stdout, stderr, log } = fakeHost({ stdin: 'bad\ngood\n', reply: refuseBad, isTTY: true });
+    expect(await run('chat', '--system', '')).toBe(0);
+    expect(stdout()).toContain('ok\n');
     expect(log.requests.map(contentsOf)).toEqual([['bad'], ['good']]);
-    expect(stderr().match(/octavo: PROMPT_OVER_POOL: No room\.\n/g)).toHaveLength(2);
+    expect(stderr()).toContain('octavo: PROMPT_OVER_POOL: No room.');
+  });
+
+  it('ends with the first turn that failed when questions are piped in', async () => {
+    const { run, stdout, stderr, log } = fakeHost({ stdin: 'bad\ngood\n', reply: refuseBad });
+    expect(await run('chat', '--system', '')).toBe(2);
+    expect(stdout()).toBe('');
+    expect(stderr()).toBe('octavo: PROMPT_OVER_POOL: No room.\n');
+    expect(log.closed).toBe(1);
+  });
+
+  it('ends at Ctrl-C on a terminal, where it is a key', async () => {
+    const { run, log } = fakeHost({ stdin: '\u0003', isTTY: true });
+    expect(await run('chat')).toBe(130);
+    expect(log.closed).toBe(1);
   });
 
   it('closes the engine at Ctrl-C in the middle of an answer', async () => {

@@ -126,24 +126,30 @@ class Conversation {
   }
 }
 
-/** Reads lines until the input ends. Throws the signal's reason when it is aborted, else the last failed turn of piped input. */
+/**
+ * Reads lines until the input ends. A person is told of a turn that failed and goes on; for piped input the first one is the end.
+ * Throws that failure, or the signal's reason when it is aborted.
+ */
 async function converse(conversation: Conversation, context: CommandContext): Promise<void> {
-  const { stdin, interrupt } = context;
+  const { stdin, interrupt, output } = context;
   const lines = openInput(context);
-  let failed: unknown;
   try {
     lines.prompt();
     for await (const line of lines) {
       if (line.trim() === '/exit') break;
-      failed = (await takeTurn(line.trim(), conversation, context)) ?? failed;
-      interrupt.signal.throwIfAborted();
+      try {
+        await takeTurn(line.trim(), conversation, context);
+      } catch (error) {
+        if (stdin.isTTY !== true || interrupt.signal.aborted) throw error;
+        const { code, message } = describeFailure(error);
+        output.note(`octavo: ${code}: ${message}`);
+      }
       lines.prompt();
     }
     interrupt.signal.throwIfAborted();
   } finally {
     lines.close();
   }
-  if (failed !== undefined && stdin.isTTY !== true) throw failed;
 }
 
 /** On a terminal with editing and a prompt; else plain lines. Ctrl-C comes through the terminal as a key, not as a signal. */
@@ -160,24 +166,15 @@ function openInput({ stdin, stdout, interrupt, output }: CommandContext): Interf
   return lines;
 }
 
-/** Answers one line; returns what went wrong, if something did. */
-async function takeTurn(line: string, conversation: Conversation, context: CommandContext): Promise<unknown> {
-  const { output, interrupt } = context;
-  if (line === '') return undefined;
+/** Answers one line, or does what it says. */
+async function takeTurn(line: string, conversation: Conversation, { output }: CommandContext): Promise<void> {
+  if (line === '') return;
   if (line === '/reset') {
     conversation.reset();
     output.note('[a new conversation]');
-    return undefined;
+    return;
   }
-  try {
-    const { usage } = await conversation.ask(line, output.write);
-    output.write('\n');
-    output.note(`[${usage.cachedTokens} prompt tokens cached, ${usage.computedTokens} computed]`);
-    return undefined;
-  } catch (error) {
-    interrupt.signal.throwIfAborted();
-    const { code, message } = describeFailure(error);
-    output.note(`octavo: ${code}: ${message}`);
-    return error;
-  }
+  const { usage } = await conversation.ask(line, output.write);
+  output.write('\n');
+  output.note(`[${usage.cachedTokens} prompt tokens cached, ${usage.computedTokens} computed]`);
 }

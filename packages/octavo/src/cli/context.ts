@@ -1,10 +1,11 @@
 /** Everything a command touches outside itself; made once from the process, or from plain objects in tests. */
+import type { Readable } from 'node:stream';
 import type { Engine, EngineOptions } from '@octavo/engine';
 import type { Interrupt } from './interrupt.ts';
 import type { Environment, Output, OutputStream } from './output.ts';
 
 export type OpenEngine = (model: string, options?: EngineOptions) => Promise<Engine>;
-export type InputStream = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+export type InputStream = Readable & { readonly isTTY?: boolean };
 
 export interface CommandContext {
   readonly env: Environment;

@@ -61,7 +61,7 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof Error && typedErrors.has(error.name) && 'code' in error && typeof error.code === 'string') {
     return {
       code: error.code,
-      message: oneLine(error.message),
+      message: sentence(error.message),
       status: internalCodes.has(error.code) ? INTERNAL : BAD_INPUT,
     };
   }
@@ -84,4 +84,9 @@ export function fileError(error: unknown, path: string, use: 'read' | 'write'): 
 
 function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
+}
+
+/** One line that ends like a sentence. */
+function sentence(text: string): string {
+  return oneLine(text).replace(/(?<![.!?])$/, '.');
 }

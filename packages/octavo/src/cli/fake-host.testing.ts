@@ -10,7 +10,7 @@ import { type Host, main } from './main.ts';
 export interface HostOptions extends FakeOptions {
   readonly env?: Record<string, string>;
   readonly stdin?: string;
-  /** Standard output and error are terminals. */
+  /** All three streams are a terminal. */
   readonly isTTY?: boolean;
 }
 
@@ -30,7 +30,7 @@ export function fakeHost(options: HostOptions = {}): FakeHost {
   const signals = new EventEmitter();
   const stdout = capture(options.isTTY === true);
   const stderr = capture(options.isTTY === true);
-  const stdin = new PassThrough();
+  const stdin = Object.assign(new PassThrough(), { isTTY: options.isTTY === true });
   stdin.end(options.stdin ?? '');
   const host: Host = {
     env: options.env ?? { OCTAVO_CACHE: '/nowhere' },

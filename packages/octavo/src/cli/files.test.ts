@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { folderWith } from './fake-host.testing.ts';
 import { isSameFile, openLineFile, openLines } from './files.ts';
 
-const never = new AbortController().signal;
+const stdin = new PassThrough();
+const never = { stdin, signal: new AbortController().signal };
 
 async function linesOf(text: string): Promise<readonly string[]> {
   const lines: string[] = [];
@@ -24,9 +26,19 @@ describe('openLines', () => {
     expect(await linesOf(`a\n${long}\nb\n`)).toEqual(['a', long, 'b']);
   });
 
+  it('reads the standard input for -, and stops waiting for it when the signal is aborted', async () => {
+    const controller = new AbortController();
+    const lines = (await openLines('-', { stdin, signal: controller.signal }))[Symbol.asyncIterator]();
+    stdin.write('one\ntw');
+    expect(await lines.next()).toEqual({ done: false, value: 'one' });
+    const waiting = lines.next();
+    controller.abort();
+    await expect(waiting).rejects.toThrow('aborted');
+  });
+
   it('ends with an error when the signal is aborted', async () => {
     const controller = new AbortController();
-    const lines = await openLines(join(folderWith({ file: 'a\n' }), 'file'), controller.signal);
+    const lines = await openLines(join(folderWith({ file: 'a\n' }), 'file'), { stdin, signal: controller.signal });
     controller.abort();
     await expect(lines[Symbol.asyncIterator]().next()).rejects.toThrow('aborted');
   });

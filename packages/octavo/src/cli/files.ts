@@ -1,6 +1,7 @@
 /** Files that a command reads and writes a line at a time. */
 import { createReadStream, createWriteStream, realpathSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { fileError } from './errors.ts';
 
 /** A file of JSON lines. */
@@ -35,11 +36,29 @@ export interface LineSource extends AsyncIterable<string> {
   close(): void;
 }
 
+/** Where lines come from, and what ends a read that waits for more of them. */
+export interface LineInput {
+  /** Read when the path is `-`. */
+  readonly stdin: Readable;
+  readonly signal: AbortSignal;
+}
+
 /**
- * The lines of a file, read as they are asked for; a pipe will do. Throws MISSING_FILE or UNREADABLE_FILE at once when it cannot be
- * opened. An aborted signal ends a read that waits for data.
+ * The lines of a file, read as they are asked for; `-` is the standard input, and a pipe will do. Throws MISSING_FILE or
+ * UNREADABLE_FILE at once when the file cannot be opened.
  */
-export async function openLines(path: string, signal: AbortSignal): Promise<LineSource> {
+export async function openLines(path: string, { stdin, signal }: LineInput): Promise<LineSource> {
+  const stream = addAbortSignal(signal, path === '-' ? stdin : await openFile(path));
+  stream.setEncoding('utf8');
+  return {
+    [Symbol.asyncIterator]: () => splitLines(stream),
+    close: () => {
+      stream.destroy();
+    },
+  };
+}
+
+async function openFile(path: string): Promise<Readable> {
   const file = await open(path, 'r').catch((error: unknown) => {
     throw fileError(error, path, 'read');
   });
@@ -47,13 +66,7 @@ export async function openLines(path: string, signal: AbortSignal): Promise<Line
     await file.close();
     throw fileError('a folder', path, 'read');
   }
-  const stream = createReadStream(path, { fd: file, encoding: 'utf8', signal });
-  return {
-    [Symbol.asyncIterator]: () => splitLines(stream),
-    close: () => {
-      stream.destroy();
-    },
-  };
+  return createReadStream(path, { fd: file });
 }
 
 /** Lines without their ends; a byte order mark is skipped. */

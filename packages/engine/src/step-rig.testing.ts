@@ -1,0 +1,61 @@
+/** A runner, a scheduler and a store, stepped by hand: for tests of what a runner does with a plan. */
+import { createKvCache } from '@octavo/kv';
+import { createScheduler, type Scheduler, type StepPlan } from '@octavo/scheduler';
+import type { ModelRunner, RunOutputs } from './model-runner.ts';
+import { PageLayout } from './storage/page-layout.ts';
+import { PageStore } from './storage/page-store.ts';
+
+const NO_HEADS = new Int32Array(0);
+
+export class StepRig {
+  readonly runner: ModelRunner;
+  readonly store: PageStore;
+  readonly scheduler: Scheduler;
+
+  constructor(runner: ModelRunner, extent: { readonly pages: number; readonly pageSize: number }) {
+    this.runner = runner;
+    this.store = new PageStore(new PageLayout(runner.shape, extent));
+    this.scheduler = createScheduler({ kv: createKvCache(extent), maxSequences: 4, tokenBudget: 128, maxWaiting: 10 });
+  }
+
+  submit(ids: readonly number[], maxTokens: number): void {
+    const prompt = Uint32Array.from(ids);
+    const submitted = this.scheduler.submit({
+      prompt,
+      maxTokens,
+      salt: '',
+      priority: 0,
+      mode: 'share',
+      logits: 'last',
+    });
+    if (!submitted.ok) throw new Error(`refused: ${submitted.reason}`);
+  }
+
+  /** The next plan, its copies performed. */
+  plan(): StepPlan {
+    const plan = this.scheduler.plan();
+    if (!plan) throw new Error('there is nothing to run');
+    for (let i = 0; i < plan.copyCount; i += 1) {
+      this.store.copyRows(plan.copyFrom[i] as number, plan.copyTo[i] as number, plan.copyTokens[i] as number);
+    }
+    return plan;
+  }
+
+  run(plan: StepPlan, fullHeads: Int32Array = NO_HEADS): Promise<RunOutputs> {
+    return this.runner.run(plan, this.store, fullHeads, fullHeads.length);
+  }
+
+  /** Writes and commits what a run gave; each head's argmax is its next token. */
+  commit(plan: StepPlan, { newKeys: keys, newValues: values, argmax }: RunOutputs): void {
+    this.store.scatter({ keys, values, slots: plan.slots, rowCount: plan.rowCount });
+    this.scheduler.commit(plan, { tokens: argmax, stops: new Uint8Array(plan.headCount) });
+  }
+
+  /** One whole step; returns its tokens. */
+  async step(): Promise<Int32Array> {
+    const plan = this.plan();
+    const outputs = await this.run(plan);
+    this.commit(plan, outputs);
+    return outputs.argmax;
+  }
+}
