@@ -67,7 +67,11 @@ function planTensors(shape: Required<RandomLlamaOptions>): TensorPlan[] {
   const { hidden, intermediate } = shape;
   const kvWidth = (hidden / shape.heads) * shape.kvHeads;
   const norm = (name: string): TensorPlan => ({ name, shape: [hidden], deviation: 0 });
-  const matrix = (name: string, out: number, into: number): TensorPlan => ({ name, shape: [out, into], deviation: into ** -0.5 });
+  const matrix = (name: string, out: number, into: number): TensorPlan => ({
+    name,
+    shape: [out, into],
+    deviation: into ** -0.5,
+  });
   const layers = Array.from({ length: shape.layers }, (_, layer) => {
     const at = `model.layers.${layer}`;
     return [

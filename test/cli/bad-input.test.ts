@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { llama, octavo, repository, scratch } from './octavo.testing.ts';
@@ -23,6 +23,15 @@ function withConfig(fields: object): string {
   });
 }
 
+/** A copy in which one file has another text. */
+function withFile(name: string, text: string): string {
+  return brokenModel((folder) => writeFileSync(join(folder, name), text));
+}
+
+function withWeightsCutAt(byteCount: number): string {
+  return brokenModel((folder) => truncateSync(join(folder, 'model.safetensors'), byteCount));
+}
+
 /** A copy whose first tensor begins where the file ends. */
 function withHeaderThatPointsOutside(): string {
   return brokenModel((folder) => {
@@ -40,101 +49,37 @@ function withHeaderThatPointsOutside(): string {
   });
 }
 
-const ids = ['--ids', '5,6,7'];
+const models: readonly [what: string, code: string, folder: () => string][] = [
+  ['a missing folder', 'MODEL_FOLDER_MISSING', () => join(scratch, 'none')],
+  ['a file as folder', 'MODEL_FOLDER_MISSING', () => join(llama, 'config.json')],
+  ['no config.json', 'CONFIG_MISSING', () => brokenModel((folder) => rmSync(join(folder, 'config.json')))],
+  ['a malformed config.json', 'CONFIG_MALFORMED', () => withFile('config.json', '{"hidden_size": ')],
+  ['an impossible value in config.json', 'CONFIG_INVALID', () => withConfig({ hidden_size: -64 })],
+  ['an unknown architecture', 'ARCHITECTURE_UNKNOWN', () => withConfig({ architectures: ['SomethingElse'] })],
+  ['no weights', 'WEIGHTS_MISSING', () => brokenModel((folder) => rmSync(join(folder, 'model.safetensors')))],
+  ['truncated weights', 'SAFETENSORS_TRUNCATED', () => withWeightsCutAt(100_000)],
+  ['weights cut inside their header', 'SAFETENSORS_TRUNCATED', () => withWeightsCutAt(100)],
+  ['a header that points outside the file', 'SAFETENSORS_(TRUNCATED|MALFORMED)', withHeaderThatPointsOutside],
+  ['a shape mismatch', 'TENSOR_SHAPE', () => withConfig({ intermediate_size: 96 })],
+  ['a missing tensor', 'TENSOR_MISSING', () => withConfig({ num_hidden_layers: 4 })],
+  ['a malformed tokenizer', 'TOKENIZER_INVALID', () => withFile('tokenizer.json', '{"model":')],
+];
+
 const many = Array.from({ length: 256 }, () => '5').join(',');
 
-const cases: readonly [what: string, code: string, argv: () => readonly string[]][] = [
-  ['a missing folder', 'MODEL_FOLDER_MISSING', () => ['generate', '--model', join(scratch, 'none'), ...ids]],
-  ['a file as folder', 'MODEL_FOLDER_MISSING', () => ['generate', '--model', join(llama, 'config.json'), ...ids]],
-  [
-    'an empty folder',
-    'CONFIG_MISSING',
-    () => {
-      const folder = join(scratch, 'empty');
-      mkdirSync(folder);
-      return ['generate', '--model', folder, ...ids];
-    },
-  ],
-  [
-    'a malformed config.json',
-    'CONFIG_MALFORMED',
-    () => [
-      'generate',
-      '--model',
-      brokenModel((folder) => writeFileSync(join(folder, 'config.json'), '{"hidden_size": ')),
-      ...ids,
-    ],
-  ],
-  [
-    'an impossible value in config.json',
-    'CONFIG_INVALID',
-    () => ['generate', '--model', withConfig({ hidden_size: -64 }), ...ids],
-  ],
-  [
-    'an unknown architecture',
-    'ARCHITECTURE_UNKNOWN',
-    () => ['score', '--model', withConfig({ architectures: ['SomethingElse'], model_type: 'something' }), ...ids],
-  ],
-  [
-    'truncated weights',
-    'SAFETENSORS_TRUNCATED',
-    () => [
-      'generate',
-      '--model',
-      brokenModel((folder) => truncateSync(join(folder, 'model.safetensors'), 100_000)),
-      ...ids,
-    ],
-  ],
-  [
-    'weights cut inside their header',
-    'SAFETENSORS_TRUNCATED',
-    () => [
-      'generate',
-      '--model',
-      brokenModel((folder) => truncateSync(join(folder, 'model.safetensors'), 100)),
-      ...ids,
-    ],
-  ],
-  [
-    'a header that points outside the file',
-    'SAFETENSORS_(TRUNCATED|MALFORMED)',
-    () => ['generate', '--model', withHeaderThatPointsOutside(), ...ids],
-  ],
-  ['a shape mismatch', 'TENSOR_SHAPE', () => ['generate', '--model', withConfig({ intermediate_size: 96 }), ...ids]],
-  ['a missing tensor', 'TENSOR_MISSING', () => ['generate', '--model', withConfig({ num_hidden_layers: 4 }), ...ids]],
-  [
-    'a cache folder that cannot be made',
-    'CACHE_UNWRITABLE',
-    () => ['generate', '--model', llama, '--cache-folder', join(llama, 'config.json', 'cache'), ...ids],
-  ],
-  ['a token outside the vocabulary', 'TOKEN_OUT_OF_VOCABULARY', () => ['generate', '--model', llama, '--ids', '5,192']],
-  ['a negative token', 'TOKEN_OUT_OF_VOCABULARY', () => ['score', '--model', llama, '--ids', '-1']],
-  ['an empty prompt of ids', 'EMPTY_PROMPT', () => ['generate', '--model', llama, '--ids', '']],
-  ['an empty prompt of text', 'EMPTY_PROMPT', () => ['generate', '--prompt', '']],
-  ['nothing to score', 'EMPTY_PROMPT', () => ['score', '--text', '']],
-  ['text without a tokenizer', 'TOKENIZER_MISSING', () => ['generate', '--model', llama, '--prompt', 'hello']],
-  ['a prompt over the context', 'PROMPT_OVER_CONTEXT', () => ['generate', '--model', llama, '--ids', many]],
-  [
-    'a prompt over the pool',
-    'PROMPT_OVER_POOL',
-    () => ['generate', '--model', llama, '--pages', '3', '--ids', many.slice(0, 399)],
-  ],
-  [
-    'a pool over the memory',
-    'POOL_NOT_ALLOCATED',
-    () => ['generate', '--model', llama, '--pages', '100000000', ...ids],
-  ],
-  ['no tokens to generate', 'INVALID_OPTION', () => ['generate', '--model', llama, ...ids, '--max-tokens', '0']],
-  ['a negative temperature', 'INVALID_OPTION', () => ['generate', '--model', llama, ...ids, '--temperature', '-0.5']],
-  ['a negative pool', 'INVALID_OPTION', () => ['generate', '--model', llama, ...ids, '--pages', '-1']],
-  ['unknown weights', 'INVALID_OPTION', () => ['generate', '--model', llama, ...ids, '--weights', 'f16']],
-  ['an unknown option', 'UNKNOWN_OPTION', () => ['generate', '--model', llama, ...ids, '--fast']],
-  ['an unknown command', 'UNKNOWN_COMMAND', () => ['serve']],
-  [
-    'a missing request file',
-    'MISSING_FILE',
-    () => ['batch', join(scratch, 'none.jsonl'), '--out', join(scratch, 'out.jsonl')],
-  ],
+/** Command lines for the fixture, which has no tokenizer. */
+const requests: readonly [what: string, code: string, argv: readonly string[]][] = [
+  ['a token outside the vocabulary', 'TOKEN_OUT_OF_VOCABULARY', ['generate', '--ids', '5,192']],
+  ['a negative token', 'TOKEN_OUT_OF_VOCABULARY', ['score', '--ids', '-1']],
+  ['an empty prompt', 'EMPTY_PROMPT', ['generate', '--ids', '']],
+  ['nothing to score', 'EMPTY_PROMPT', ['score', '--ids', '']],
+  ['text without a tokenizer', 'TOKENIZER_MISSING', ['generate', '--prompt', 'hello']],
+  ['a prompt over the context', 'PROMPT_OVER_CONTEXT', ['generate', '--ids', many]],
+  ['a prompt over the pool', 'PROMPT_OVER_POOL', ['generate', '--pages', '3', '--ids', many.slice(0, 399)]],
+  ['a pool over the memory', 'POOL_NOT_ALLOCATED', ['generate', '--pages', '100000000', '--ids', '5']],
+  ['no tokens to generate', 'INVALID_OPTION', ['generate', '--ids', '5', '--max-tokens', '0']],
+  ['a negative pool', 'INVALID_OPTION', ['generate', '--ids', '5', '--pages', '-1']],
+  ['an unknown option', 'UNKNOWN_OPTION', ['generate', '--ids', '5', '--fast']],
 ];
 
 describe('an executable that is not built', () => {
@@ -148,11 +93,29 @@ describe('an executable that is not built', () => {
   });
 });
 
-describe('bad input', () => {
-  it.each(cases)('%s is refused with %s', async (_, code, argv) => {
-    const { status, stdout, stderr } = await octavo(argv());
-    expect(stderr).toMatch(new RegExp(`^octavo: ${code}: [^\n]+[.!?]\n$`));
-    expect(stderr).not.toMatch(/\n\s+at /);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+async function expectRefusal(argv: readonly string[], code: string): Promise<void> {
+  const { status, stdout, stderr } = await octavo(argv);
+  expect(stderr).toMatch(new RegExp(`^octavo: ${code}: [^\n]+[.!?]\n$`));
+  expect(stderr).not.toMatch(/\n\s+at /);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+}
+
+describe('a model folder', () => {
+  it.each(models)('with %s is refused with %s', async (_, code, folder) => {
+    await expectRefusal(['generate', '--model', folder(), '--ids', '5,6,7'], code);
+  });
+});
+
+describe('a command line', () => {
+  it.each(requests)('with %s is refused with %s', async (_, code, argv) => {
+    await expectRefusal([...argv, '--model', llama], code);
+  });
+
+  it('with an unknown command is refused with UNKNOWN_COMMAND', async () => {
+    await expectRefusal(['serve'], 'UNKNOWN_COMMAND');
+  });
+
+  it('with an empty text for a model with a tokenizer is refused with EMPTY_PROMPT', async () => {
+    await expectRefusal(['generate', '--prompt', ''], 'EMPTY_PROMPT');
   });
 });

@@ -2,39 +2,45 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deviation } from './compare.testing.ts';
 import { compileModel } from './compile-model.ts';
-import { GraphSession } from './ort.testing.ts';
-import { generate, PagedDriver } from './paged-driver.testing.ts';
+import type { CompileOptions, WeightFormat } from './compiled-model.ts';
+import { readModelShape } from './config/model-folder.ts';
+import { writeModel } from './model-folder.testing.ts';
+import { GraphSession, makePools, type StepSpec } from './ort.testing.ts';
+import { generate, PagedDriver, type TestSequence, type WorkResult } from './paged-driver.testing.ts';
+import { stepInputs, stepOutputs } from './step-interface.ts';
 
-interface Golden {
+interface LlamaGolden {
   readonly prompts: readonly { ids: number[]; greedy: number[]; lastLogits: number[]; allPositionsArgmax: number[] }[];
 }
 
-const folder = new URL('../../../test/fixtures/llama', import.meta.url).pathname;
-const golden = JSON.parse(readFileSync(join(folder, 'golden.json'), 'utf8')) as Golden;
-
-/** Largest difference as a part of the largest expected magnitude. */
-function deviation(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let largest = 0;
-  let difference = 0;
-  for (let index = 0; index < expected.length; index += 1) {
-    largest = Math.max(largest, Math.abs(expected[index] as number));
-    difference = Math.max(difference, Math.abs((actual[index] as number) - (expected[index] as number)));
-  }
-  return difference / largest;
+interface ShopkeeperGolden {
+  readonly prompts: readonly { token_ids: number[]; greedy_token_ids: number[]; top10: [number, number][] }[];
 }
 
-describe('a compiled graph of the llama fixture', () => {
-  let cache: string;
+const llama = new URL('../../../test/fixtures/llama', import.meta.url).pathname;
+const shopkeeper = new URL('../../octavo/model/shopkeeper', import.meta.url).pathname;
+const golden = JSON.parse(readFileSync(join(llama, 'golden.json'), 'utf8')) as LlamaGolden;
+const shopGolden = JSON.parse(readFileSync(join(shopkeeper, 'golden.json'), 'utf8')) as ShopkeeperGolden;
+
+let scratch: string;
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'octavo-graph-'));
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+async function open(folder: string, options: Partial<CompileOptions> = {}): Promise<GraphSession> {
+  const model = await compileModel(folder, { levels: 3, cacheFolder: join(scratch, 'cache'), ...options });
+  return GraphSession.open(model, { intraOpNumThreads: 1 });
+}
+
+describe('the compiled llama fixture', () => {
   let session: GraphSession;
   beforeAll(async () => {
-    cache = mkdtempSync(join(tmpdir(), 'octavo-graph-'));
-    session = await GraphSession.open(await compileModel(folder, { levels: 3, cacheFolder: cache }));
+    session = await open(llama);
   });
-  afterAll(async () => {
-    await session.close();
-    rmSync(cache, { recursive: true });
-  });
+  afterAll(() => session.close());
 
   const ways = [
     { pageSize: 16, chunkTokens: 1000 },
@@ -44,15 +50,261 @@ describe('a compiled graph of the llama fixture', () => {
     { pageSize: 64, chunkTokens: 33 },
     { pageSize: 4, chunkTokens: 40, cut: [3] },
   ];
-  it.each(ways)('meets the goldens with pages of $pageSize tokens and chunks of $chunkTokens (levels cut at $cut)', async (way) => {
-    const { prompts } = golden;
-    expect(prompts).toHaveLength(4);
-    for (const prompt of prompts) {
-      const driver = new PagedDriver(session, { pages: 160, pageSize: way.pageSize });
-      const made = await generate(driver, prompt.ids, { count: 24, ...way });
-      expect(made.argmax).toEqual(prompt.allPositionsArgmax);
-      expect(made.ids).toEqual(prompt.greedy);
-      expect(deviation(made.lastLogits, prompt.lastLogits)).toBeLessThan(1e-5);
-    }
+  it.each(ways)(
+    'meets the goldens with pages of $pageSize tokens and chunks of $chunkTokens (levels cut at $cut)',
+    async (way) => {
+      const { prompts } = golden;
+      expect(prompts).toHaveLength(4);
+      for (const prompt of prompts) {
+        const driver = new PagedDriver(session, { pages: 160, pageSize: way.pageSize });
+        const made = await generate(driver, prompt.ids, { count: 24, ...way });
+        expect(made.argmax).toEqual(prompt.allPositionsArgmax);
+        expect(made.ids).toEqual(prompt.greedy);
+        expect(deviation(made.lastLogits, prompt.lastLogits)).toBeLessThan(1e-5);
+      }
+    },
+  );
+
+  it('gives every row the logits that it has alone, in a step of chunks, decodes, shared and private pages', async () => {
+    const [, short, middle, long] = golden.prompts.map(({ ids }) => ids) as [number[], number[], number[], number[]];
+    const steps = async (together: boolean): Promise<WorkResult[]> => {
+      const driver = new PagedDriver(session, { pages: 80, pageSize: 4 });
+      const base = driver.sequence();
+      await driver.step([{ sequence: base, tokens: long.slice(0, 24) }]);
+      const fork = (sharedPages: number, cut: number[]): TestSequence =>
+        driver.sequence({ from: base, sharedPages, cut });
+      // Two decode over shared pages and own ones, one decodes over the shared ones alone, one has no past.
+      const own = [fork(4, [4]), fork(4, [4])] as const;
+      for (const [index, sequence] of own.entries())
+        await driver.step([{ sequence, tokens: middle.slice(index * 5, index * 5 + 5) }]);
+      const work = [
+        { sequence: own[0], tokens: [11] },
+        { sequence: fork(4, [4]), tokens: middle.slice(0, 9) },
+        { sequence: own[1], tokens: [12] },
+        { sequence: driver.sequence(), tokens: [13] },
+        { sequence: fork(6, [4, 2]), tokens: short },
+        { sequence: driver.sequence(), tokens: middle.slice(0, 3) },
+      ];
+      if (together) return driver.step(work);
+      const results: WorkResult[] = [];
+      for (const item of work) results.push(...(await driver.step([item])));
+      return results;
+    };
+    const [batched, alone] = [await steps(true), await steps(false)];
+    expect(batched).toHaveLength(6);
+    batched.forEach((result, index) => {
+      expect(result.argmax).toEqual(alone[index]?.argmax);
+      expect(deviation(result.lastLogits, alone[index]?.lastLogits as Float32Array)).toBeLessThan(1e-5);
+    });
+  });
+
+  it('hands out logits of the rows that are asked for, in their order, and none when none are', async () => {
+    const ids = golden.prompts[1]?.ids as number[];
+    const rows = ids.map((_, row) => row);
+    const pool = { pages: 2, pageSize: 4 };
+    const pools = makePools(session.model.shape, pool);
+    const step: StepSpec = { tokens: ids, positions: rows, headRows: rows, fullRows: rows, levels: [], chunks: [rows] };
+    const all = await session.run(step, pools, pool);
+    const some = await session.run({ ...step, headRows: [5, 2, 5], fullRows: [2, 1] }, pools, pool);
+    expect([...some.argmax]).toEqual([5, 2, 5].map((row) => all.argmax[row]));
+    expect(some.logits.map((logits) => [...logits])).toEqual(
+      [5, 2].map((row) => [...(all.logits[row] as Float32Array)]),
+    );
+    const none = await session.run({ ...step, headRows: [6], fullRows: [] }, pools, pool);
+    expect(none.logits).toEqual([]);
+    expect([...none.argmax]).toEqual([all.argmax[6]]);
+    expect(none.newKeys).toEqual(all.newKeys);
+  });
+
+  it('has the inputs and outputs of the step interface and no others', () => {
+    const { layers } = session.model.shape;
+    const list = (count: number, name: (index: number) => string) =>
+      Array.from({ length: count }, (_, index) => name(index));
+    const levelNames = [
+      stepInputs.levelOn,
+      stepInputs.levelRows,
+      stepInputs.levelPages,
+      stepInputs.levelTokens,
+      stepInputs.levelRowAt,
+    ];
+    const expected = [
+      ...[stepInputs.tokens, stepInputs.positions, stepInputs.headRows, stepInputs.fullRows],
+      ...[stepInputs.chunkOn, stepInputs.chunkRows, stepInputs.chunkRowAt],
+      ...levelNames.flatMap((name) => list(3, name)),
+      ...list(layers, stepInputs.keyPages),
+      ...list(layers, stepInputs.valuePages),
+    ];
+    expect([...session.inputNames].sort()).toEqual(expected.sort());
+    expect([...session.outputNames].sort()).toEqual(Object.values(stepOutputs).sort());
+  });
+
+  it('is described by what was compiled', async () => {
+    const { model } = session;
+    expect(model).toMatchObject({ sourceFolder: llama, weights: 'f32', levels: 3, endIds: [2], fromCache: false });
+    expect(model.shape).toEqual({
+      architecture: 'LlamaForCausalLM',
+      layers: 3,
+      heads: 4,
+      kvHeads: 2,
+      headDim: 16,
+      hidden: 64,
+      vocabulary: 192,
+      contextTokens: 256,
+    });
+    expect(await readModelShape(llama)).toEqual(model.shape);
+  });
+});
+
+/** The 48 greedy ids of every prompt, all sequences decoding together. */
+async function answerAll(session: GraphSession): Promise<{ ids: number[][]; firstLogits: Float32Array[] }> {
+  const driver = new PagedDriver(session, { pages: 400, pageSize: 16 });
+  const sequences = shopGolden.prompts.map(() => driver.sequence());
+  const firstLogits: Float32Array[] = [];
+  let next: number[] = [];
+  for (const [index, { token_ids: tokens }] of shopGolden.prompts.entries()) {
+    const [result] = await driver.step([{ sequence: sequences[index] as TestSequence, tokens }]);
+    firstLogits.push((result as WorkResult).lastLogits);
+    next.push((result as WorkResult).argmax.at(-1) as number);
+  }
+  const ids = next.map((token) => [token]);
+  for (let step = 1; step < 48; step += 1) {
+    const results = await driver.step(
+      sequences.map((sequence, index) => ({ sequence, tokens: [next[index] as number] })),
+    );
+    next = results.map(({ argmax }) => argmax[0] as number);
+    for (const [index, token] of next.entries()) ids[index]?.push(token);
+  }
+  return { ids, firstLogits };
+}
+
+describe('the compiled shopkeeper', () => {
+  it('answers as its goldens do, from bfloat16 weights widened to float32', async () => {
+    const session = await open(shopkeeper);
+    expect(session.model.endIds).toEqual([2, 0]);
+    const { ids, firstLogits } = await answerAll(session);
+    await session.close();
+    expect(ids).toHaveLength(20);
+    expect(ids).toEqual(shopGolden.prompts.map(({ greedy_token_ids: greedy }) => greedy));
+    shopGolden.prompts.forEach(({ top10 }, index) => {
+      const logits = top10.map(([token]) => firstLogits[index]?.[token] as number);
+      expect(
+        deviation(
+          logits,
+          top10.map(([, logit]) => logit),
+        ),
+      ).toBeLessThan(1e-5);
+    });
+  });
+
+  // The least that was measured, less some slack for other processors.
+  const formats: readonly (readonly [WeightFormat, number])[] = [
+    ['q8', 0.9],
+    ['q4', 0.25],
+  ];
+  it.each(formats)('answers mostly alike with %s weights', async (weights, least) => {
+    const session = await open(shopkeeper, { weights });
+    const { ids } = await answerAll(session);
+    await session.close();
+    const same = ids.map(
+      (given, index) => commonLength(given, shopGolden.prompts[index]?.greedy_token_ids as number[]) / 48,
+    );
+    if (process.env.OCTAVO_SHOW_AGREEMENT)
+      console.log(weights, same.reduce((sum, part) => sum + part, 0) / same.length, same.join());
+    expect(same.reduce((sum, part) => sum + part, 0) / same.length).toBeGreaterThan(least);
+  });
+});
+
+function commonLength(left: readonly number[], right: readonly number[]): number {
+  const at = left.findIndex((token, index) => token !== right[index]);
+  return at < 0 ? left.length : at;
+}
+
+describe('compileModel', () => {
+  it('takes the lowest id when logits tie', async () => {
+    const flat = writeModel(join(scratch, 'flat'), {
+      edit: (tensors) =>
+        tensors.map((tensor) =>
+          tensor.name === 'lm_head.weight' ? { ...tensor, floats: tensor.floats.fill(0.5) } : tensor,
+        ),
+    });
+    const session = await open(flat.folder);
+    const made = await generate(new PagedDriver(session, { pages: 2, pageSize: 4 }), [3], { count: 1 });
+    await session.close();
+    expect(made.ids).toEqual([0]);
+  });
+
+  it('reads positions up to the last of the context, and makes tables for no more', async () => {
+    const model = writeModel(join(scratch, 'context'));
+    const session = await open(model.folder, { contextTokens: 6 });
+    expect(session.model.shape.contextTokens).toBe(6);
+    const made = await generate(new PagedDriver(session, { pages: 4, pageSize: 2 }), [3, 1, 4, 1, 5, 9], { count: 1 });
+    expect(made.ids).toHaveLength(1);
+    const pool = { pages: 1, pageSize: 1 };
+    const beyond: StepSpec = { tokens: [1], positions: [6], headRows: [0], fullRows: [], levels: [], chunks: [] };
+    await expect(session.run(beyond, makePools(session.model.shape, pool), pool)).rejects.toThrow(/position/i);
+    await session.close();
+  });
+
+  it('tells how far it is, ending with ready', async () => {
+    const model = writeModel(join(scratch, 'progress'), { dtype: 'BF16' });
+    const seen: { status: string; loaded: number; total: number }[] = [];
+    await compileModel(model.folder, {
+      levels: 1,
+      cacheFolder: join(scratch, 'progress-cache'),
+      onProgress: (step) => seen.push(step),
+    });
+    expect(seen[0]?.status).toBe('read');
+    const packed = seen.filter(({ status }) => status === 'pack');
+    expect(packed.at(-1)).toEqual({ status: 'pack', loaded: packed[0]?.total, total: packed[0]?.total });
+    expect(packed.every(({ loaded }, index) => loaded > (packed[index - 1]?.loaded ?? 0))).toBe(true);
+    expect(seen.at(-1)).toEqual({ status: 'ready', loaded: 1, total: 1 });
+  });
+
+  const options: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
+    ['no levels', { levels: 0 }, /levels is 0/],
+    ['too many levels', { levels: 99 }, /levels is 99/],
+    ['half a level', { levels: 1.5 }, /levels is 1.5/],
+    ['an unknown weight format', { weights: 'q2' }, /weights is "q2": give f32, q8, q4/],
+    ['a context beyond the model', { contextTokens: 257 }, /contextTokens is 257: give 1 to the model's 256/],
+    ['no context', { contextTokens: 0 }, /contextTokens is 0/],
+    ['no cache folder', { cacheFolder: '' }, /cacheFolder is ""/],
+  ];
+  it.each(options)('refuses %s', async (_, given, message) => {
+    const compiling = compileModel(llama, { levels: 1, cacheFolder: scratch, ...given } as CompileOptions);
+    await expect(compiling).rejects.toMatchObject({ code: 'OPTION_INVALID', message: expect.stringMatching(message) });
+  });
+
+  it('refuses to quantise what is not finite, and names the tensor', async () => {
+    const name = 'model.layers.1.mlp.up_proj.weight';
+    const model = writeModel(join(scratch, 'nan'), {
+      edit: (tensors) =>
+        tensors.map((tensor) =>
+          tensor.name === name ? { ...tensor, floats: tensor.floats.with(30, Number.NaN) } : tensor,
+        ),
+    });
+    const cacheFolder = join(scratch, 'nan-cache');
+    const compiling = compileModel(model.folder, { levels: 1, cacheFolder, weights: 'q4' });
+    await expect(compiling).rejects.toMatchObject({
+      code: 'TENSOR_NOT_FINITE',
+      tensor: name,
+      message: expect.stringMatching(/in row 1:/),
+    });
+  });
+
+  it.each(['q8', 'q4'] as const)('quantises biases, uneven widths and shards to %s', async (weights) => {
+    const config = { attention_bias: true, mlp_bias: true, tie_word_embeddings: true };
+    const model = writeModel(join(scratch, `biased-${weights}`), { dtype: 'BF16', config, shards: 3 });
+    const [exact, packed] = [await open(model.folder), await open(model.folder, { weights })];
+    const prompt = [3, 17, 42, 8, 31, 25];
+    const made = await Promise.all(
+      [exact, packed].map((session) =>
+        generate(new PagedDriver(session, { pages: 4, pageSize: 4 }), prompt, { count: 1 }),
+      ),
+    );
+    await exact.close();
+    await packed.close();
+    const gap = deviation(made[1]?.lastLogits as Float32Array, made[0]?.lastLogits as Float32Array);
+    expect(gap).toBeLessThan(weights === 'q8' ? 0.05 : 0.5);
+    expect(gap).toBeGreaterThan(0);
   });
 });

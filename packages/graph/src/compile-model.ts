@@ -1,19 +1,21 @@
-import { constants, copyFile, link, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
 import { buildDecoder } from './blocks/decoder.ts';
 import type { DecoderDescription } from './blocks/description.ts';
 import { GRAPH_FILE, isIntact, publishFolder } from './cache/compiled-folder.ts';
 import { fingerprint } from './cache/fingerprint.ts';
+import { linkOrCopy } from './cache/link-file.ts';
 import type { CompiledModel, CompileOptions, WeightFormat } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
 import { GraphError } from './errors.ts';
 import { GraphBuilder } from './ir/builder.ts';
+import type { Graph } from './ir/graph.ts';
 import { lowerPagedAttention } from './lowering/paged-attention.ts';
 import { emitOnnx } from './onnx/emit.ts';
 import { packedTotal, packWeights } from './weights/pack.ts';
-import { PACKED_FILE, placeWeights } from './weights/placement.ts';
-import { type WeightFile, WeightFiles } from './weights/weight-files.ts';
+import { PACKED_FILE, type Placement, placeWeights } from './weights/placement.ts';
+import { WeightFiles } from './weights/weight-files.ts';
 
 const weightFormats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
 
@@ -32,6 +34,16 @@ interface Compilation {
   readonly onProgress: NonNullable<CompileOptions['onProgress']>;
 }
 
+interface Prepared {
+  readonly graph: Graph;
+  readonly placement: Placement;
+}
+
+interface WriteJob {
+  readonly files: WeightFiles;
+  readonly onProgress: Compilation['onProgress'];
+}
+
 /**
  * Compiles the model of a Hugging Face folder into an ONNX graph whose attention reads K/V from pages (step-interface.ts), or finds
  * the one compiled before. Effects: reads `folder`, writes below `options.cacheFolder`. Cost: a few milliseconds when found; else one
@@ -48,7 +60,10 @@ export async function compileModel(folder: string, options: CompileOptions): Pro
     const name = await fingerprint({ config: fields, files: files.files, weights, levels, contextTokens });
     const target = join(cacheFolder, name);
     const fromCache = await isIntact(target);
-    if (!fromCache) await publishFolder({ cacheFolder, name }, (partial) => writeCompiled(partial, compilation, files));
+    if (!fromCache) {
+      const prepared = prepare(compilation, files);
+      await publishFolder({ cacheFolder, name }, (partial) => write(partial, prepared, { files, onProgress }));
+    }
     onProgress({ status: 'ready', loaded: 1, total: 1 });
     const graphFile = join(target, GRAPH_FILE);
     return { sourceFolder, graphFile, shape: description.shape, weights, levels, endIds, fingerprint: name, fromCache };
@@ -60,7 +75,8 @@ export async function compileModel(folder: string, options: CompileOptions): Pro
 function checkOptions(own: DecoderDescription, options: CompileOptions): Compilation {
   const { weights = 'f32', levels, cacheFolder, onProgress = () => {} } = options;
   if (!weightFormats.includes(weights)) throw wrongOption('weights', weights, weightFormats.join(', '));
-  if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS) throw wrongOption('levels', levels, `1 to ${MAX_LEVELS}`);
+  if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS)
+    throw wrongOption('levels', levels, `1 to ${MAX_LEVELS}`);
   if (typeof cacheFolder !== 'string' || cacheFolder === '') throw wrongOption('cacheFolder', cacheFolder, 'a path');
   const most = own.shape.contextTokens;
   const contextTokens = options.contextTokens ?? Math.min(most, DEFAULT_CONTEXT_TOKENS);
@@ -71,35 +87,26 @@ function checkOptions(own: DecoderDescription, options: CompileOptions): Compila
   return { description, weights, levels, cacheFolder: resolve(cacheFolder), onProgress };
 }
 
-async function writeCompiled(folder: string, compilation: Compilation, files: WeightFiles): Promise<void> {
-  const { description, weights, levels, onProgress } = compilation;
-  const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: weights };
-  buildDecoder(build, description);
-  const graph = lowerPagedAttention(build.graph, levels);
-  const placement = placeWeights(graph, files);
-  const total = packedTotal(placement);
-  onProgress({ status: 'read', loaded: 0, total });
-  await packWeights(join(folder, PACKED_FILE), {
-    placement,
-    files,
-    onWritten: (loaded) => onProgress({ status: 'pack', loaded, total }),
-  });
-  const links = placement.linked;
-  for (const [index, file] of links.entries()) {
-    onProgress({ status: 'write', loaded: index, total: links.length });
-    await linkFile(file, join(folder, file.name));
-  }
-  await writeFile(join(folder, GRAPH_FILE), emitOnnx(graph, placement.extents));
+/** Builds the graph, which checks every weight that it needs, before anything is written. */
+function prepare(compilation: Compilation, files: WeightFiles): Prepared {
+  const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: compilation.weights };
+  buildDecoder(build, compilation.description);
+  const graph = lowerPagedAttention(build.graph, compilation.levels);
+  return { graph, placement: placeWeights(graph, files) };
 }
 
-/** The runtime refuses weights outside the graph's folder and symbolic links, so the real file gets a second name there. */
-async function linkFile(file: WeightFile, target: string): Promise<void> {
-  try {
-    await link(file.realPath, target);
-  } catch {
-    // Another file system, or one without hard links, or somebody else's file: copied once.
-    await copyFile(file.realPath, target, constants.COPYFILE_FICLONE);
+async function write(folder: string, { graph, placement }: Prepared, job: WriteJob): Promise<void> {
+  const { files, onProgress } = job;
+  const total = packedTotal(placement);
+  onProgress({ status: 'read', loaded: 0, total });
+  const onWritten = (loaded: number) => onProgress({ status: 'pack', loaded, total });
+  await packWeights(join(folder, PACKED_FILE), { placement, files, onWritten });
+  const { linked } = placement;
+  for (const [index, file] of linked.entries()) {
+    onProgress({ status: 'write', loaded: index, total: linked.length });
+    await linkOrCopy(file.realPath, join(folder, file.name));
   }
+  await writeFile(join(folder, GRAPH_FILE), emitOnnx(graph, placement.extents));
 }
 
 function wrongOption(name: string, given: unknown, wanted: string): GraphError {

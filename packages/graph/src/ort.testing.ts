@@ -17,7 +17,11 @@ interface OrtSession {
 
 interface Ort {
   readonly InferenceSession: { create(file: string, options: object): Promise<OrtSession> };
-  readonly Tensor: new (type: string, data: Float32Array | Int32Array | Uint8Array, dims: readonly number[]) => OrtTensor;
+  readonly Tensor: new (
+    type: string,
+    data: Float32Array | Int32Array | Uint8Array,
+    dims: readonly number[],
+  ) => OrtTensor;
 }
 
 const require = createRequire(new URL('../../engine/package.json', import.meta.url));
@@ -65,7 +69,10 @@ export interface PoolShape {
 
 export function makePools(shape: ModelShape, pool: PoolShape): LayerPools[] {
   const elements = shape.kvHeads * pool.pages * pool.pageSize * shape.headDim;
-  return Array.from({ length: shape.layers }, () => ({ keys: new Float32Array(elements), values: new Float32Array(elements) }));
+  return Array.from({ length: shape.layers }, () => ({
+    keys: new Float32Array(elements),
+    values: new Float32Array(elements),
+  }));
 }
 
 /** A session on a compiled graph. */
@@ -79,7 +86,11 @@ export class GraphSession {
   }
 
   static async open(model: CompiledModel, options: object = {}): Promise<GraphSession> {
-    const session = await ort.InferenceSession.create(model.graphFile, { enableMemPattern: false, logSeverityLevel: 3, ...options });
+    const session = await ort.InferenceSession.create(model.graphFile, {
+      enableMemPattern: false,
+      logSeverityLevel: 3,
+      ...options,
+    });
     return new GraphSession(model, session);
   }
 
@@ -114,23 +125,34 @@ export class GraphSession {
   }
 }
 
+/** What a step is run over. */
+export interface StepStore {
+  readonly pools: readonly LayerPools[];
+  readonly pool: PoolShape;
+}
+
 /** The graph's inputs for a step. */
-export function feedsOf(
-  model: CompiledModel,
-  step: StepSpec,
-  store: { pools: readonly LayerPools[]; pool: PoolShape },
-): Record<string, OrtTensor> {
-  const rowCount = step.tokens.length;
-  const feeds: Record<string, OrtTensor> = {
-    [stepInputs.tokens]: ints(step.tokens, [rowCount]),
-    [stepInputs.positions]: ints(step.positions, [rowCount]),
+export function feedsOf(model: CompiledModel, step: StepSpec, store: StepStore): Record<string, OrtTensor> {
+  return {
+    [stepInputs.tokens]: ints(step.tokens, [step.tokens.length]),
+    [stepInputs.positions]: ints(step.positions, [step.positions.length]),
     [stepInputs.headRows]: ints(step.headRows, [step.headRows.length]),
     [stepInputs.fullRows]: ints(step.fullRows, [step.fullRows.length]),
+    ...attentionFeeds({ levels: model.levels, ...model.shape }, step, store),
   };
-  for (let level = 0; level < model.levels; level += 1) addLevel(feeds, level, step.levels[level] ?? [], rowCount);
+}
+
+/** The inputs that attention reads. */
+export function attentionFeeds(
+  graph: { readonly levels: number; readonly kvHeads: number; readonly headDim: number },
+  step: StepSpec,
+  store: StepStore,
+): Record<string, OrtTensor> {
+  const feeds: Record<string, OrtTensor> = {};
+  const rowCount = step.tokens.length;
+  for (let level = 0; level < graph.levels; level += 1) addLevel(feeds, level, step.levels[level] ?? [], rowCount);
   addChunks(feeds, step.chunks, rowCount);
-  const { kvHeads, headDim } = model.shape;
-  const dims = [kvHeads, store.pool.pages, store.pool.pageSize, headDim];
+  const dims = [graph.kvHeads, store.pool.pages, store.pool.pageSize, graph.headDim];
   store.pools.forEach(({ keys, values }, layer) => {
     feeds[stepInputs.keyPages(layer)] = new ort.Tensor('float32', keys, dims);
     feeds[stepInputs.valuePages(layer)] = new ort.Tensor('float32', values, dims);
@@ -138,7 +160,12 @@ export function feedsOf(
   return feeds;
 }
 
-function addLevel(feeds: Record<string, OrtTensor>, level: number, given: readonly GroupSpec[], rowCount: number): void {
+function addLevel(
+  feeds: Record<string, OrtTensor>,
+  level: number,
+  given: readonly GroupSpec[],
+  rowCount: number,
+): void {
   const placed = new Set(given.flatMap(({ rows }) => rows));
   // A row without a group points into one that reads nothing.
   const needsEmpty = given.length === 0 || placed.size < rowCount;
@@ -152,9 +179,18 @@ function addLevel(feeds: Record<string, OrtTensor>, level: number, given: readon
     });
   });
   feeds[stepInputs.levelOn(level)] = flag(given.length > 0);
-  feeds[stepInputs.levelRows(level)] = padded(groups.map(({ rows }) => rows), rowsAGroup);
-  feeds[stepInputs.levelPages(level)] = padded(groups.map(({ pages }) => pages), pagesAGroup);
-  feeds[stepInputs.levelTokens(level)] = ints(groups.map(({ tokens }) => tokens), [groups.length]);
+  feeds[stepInputs.levelRows(level)] = padded(
+    groups.map(({ rows }) => rows),
+    rowsAGroup,
+  );
+  feeds[stepInputs.levelPages(level)] = padded(
+    groups.map(({ pages }) => pages),
+    pagesAGroup,
+  );
+  feeds[stepInputs.levelTokens(level)] = ints(
+    groups.map(({ tokens }) => tokens),
+    [groups.length],
+  );
   feeds[stepInputs.levelRowAt(level)] = ints(rowAt, [rowCount]);
 }
 

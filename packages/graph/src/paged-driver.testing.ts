@@ -1,5 +1,13 @@
 /** The smallest thing that drives a compiled graph with pages: sequences, page tables, one plan for all sequences. Used by tests. */
-import { type GraphSession, type GroupSpec, type LayerPools, makePools, type PoolShape, type StepRun, type StepSpec } from './ort.testing.ts';
+import {
+  type GraphSession,
+  type GroupSpec,
+  type LayerPools,
+  makePools,
+  type PoolShape,
+  type StepRun,
+  type StepSpec,
+} from './ort.testing.ts';
 
 export interface TestSequence {
   readonly tokens: number[];
@@ -100,12 +108,17 @@ export class PagedDriver {
     return used === 0 ? [] : groups;
   }
 
-  #write(sequence: TestSequence, tokens: readonly number[], rows: { run: StepRun; first: number; rowCount: number }): void {
+  #write(
+    sequence: TestSequence,
+    tokens: readonly number[],
+    rows: { run: StepRun; first: number; rowCount: number },
+  ): void {
     const { kvHeads, headDim } = this.#session.model.shape;
     const { pageSize, pages } = this.pool;
     tokens.forEach((token, index) => {
       const position = sequence.computed + index;
-      if (position % pageSize === 0 && position / pageSize >= sequence.pages.length) sequence.pages.push(this.#allocate());
+      if (position % pageSize === 0 && position / pageSize >= sequence.pages.length)
+        sequence.pages.push(this.#allocate());
       const page = sequence.pages[Math.floor(position / pageSize)] as number;
       this.pools.forEach(({ keys, values }, layer) => {
         for (let head = 0; head < kvHeads; head += 1) {

@@ -1,5 +1,4 @@
-import type { KvView } from './check-kv.ts';
-import { stateName } from './check-pages.ts';
+import { type KvView, pathUp, saltOf, stateName } from './check-view.ts';
 import { PAGE_STATES } from './page-pool.ts';
 import type { NodeView } from './prefix-index.ts';
 import type { NodeId, PageId } from './units.ts';
@@ -15,17 +14,6 @@ export function checkIndex(view: KvView): string[] {
     ...checkPlaces(view),
     ...checkTokens(view),
   ];
-}
-
-/** The node and its ancestors, the node first; ends at a missing parent or where the chain bites its tail. */
-export function pathUp(view: KvView, node: NodeId | undefined): NodeView[] {
-  const path = new Set<NodeView>();
-  let at = node === undefined ? undefined : view.nodes.get(node);
-  while (at !== undefined && !path.has(at)) {
-    path.add(at);
-    at = at.parent === undefined ? undefined : view.nodes.get(at.parent);
-  }
-  return [...path];
 }
 
 function checkLocks(view: KvView): string[] {
@@ -194,9 +182,4 @@ function checkTokens(view: KvView): string[] {
     }
   }
   return faults;
-}
-
-/** The salt of the tree that a node is in; undefined for what is dead. */
-export function saltOf(view: KvView, node: NodeView): string | undefined {
-  return pathUp(view, node.node).at(-1)?.salt;
 }

@@ -1,23 +1,10 @@
 import { checkIndex } from './check-index.ts';
 import { checkLeases } from './check-leases.ts';
 import { checkPages } from './check-pages.ts';
+import type { KvView } from './check-view.ts';
 import { INTERNALS } from './internals.ts';
 import type { KvCache } from './kv-cache.ts';
-import type { LeaseView } from './page-lease.ts';
-import type { PoolColumns } from './page-pool.ts';
 import { partsOf } from './paged-kv-cache.ts';
-import type { IndexView, NodeView } from './prefix-index.ts';
-import type { NodeId } from './units.ts';
-
-/** A cache, copied for checking: everything below is recounted from these and from nothing that the cache counted itself. */
-export interface KvView {
-  readonly pages: number;
-  readonly pageSize: number;
-  readonly pool: PoolColumns;
-  readonly index: IndexView;
-  readonly nodes: ReadonlyMap<NodeId, NodeView>;
-  readonly leases: readonly LeaseView[];
-}
 
 /**
  * Recounts the whole cache and says which laws do not hold: 1 to 8 as far as this package can see them, 12, and 13 (published tokens agree

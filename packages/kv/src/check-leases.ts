@@ -1,7 +1,5 @@
-import { pathUp, saltOf } from './check-index.ts';
-import type { KvView } from './check-kv.ts';
-import { stateName } from './check-pages.ts';
-import type { LeaseView } from './page-lease.ts';
+import { type KvView, pathUp, saltOf, stateName } from './check-view.ts';
+import type { LeaseView } from './lease-view.ts';
 import { PAGE_STATES } from './page-pool.ts';
 import type { NodeView } from './prefix-index.ts';
 import type { PageId } from './units.ts';

@@ -1,4 +1,4 @@
-import type { KvView } from './check-kv.ts';
+import { type KvView, stateName } from './check-view.ts';
 import { PAGE_STATES } from './page-pool.ts';
 import { NULL_PAGE } from './units.ts';
 
@@ -7,10 +7,6 @@ const STATE_NAMES = Object.entries(PAGE_STATES);
 /** Laws 1 to 3: states, free list, reference counts. */
 export function checkPages(view: KvView): string[] {
   return [...checkStates(view), ...checkFreeList(view), ...checkReferences(view)];
-}
-
-export function stateName(value: number | undefined): string {
-  return STATE_NAMES.find(([, known]) => known === value)?.[0] ?? `unknown (${value})`;
 }
 
 function checkStates(view: KvView): string[] {

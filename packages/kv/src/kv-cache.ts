@@ -6,7 +6,10 @@
  */
 import type { PageId } from './units.ts';
 
-/** Why the first token that had to be computed was not found. `none`: all but the last token was found. */
+/**
+ * Why the first token that had to be computed was not found. `none`: all but the last token was found. `cold`: never there, or forgotten.
+ * `evicted`: it was there until it had to make room; also when the page to copy from was given up because nothing else was left.
+ */
 export type MissReason = 'none' | 'cold' | 'evicted' | 'bypass';
 
 /** How a request uses the cache. `bypass` neither matches nor publishes: its pages stay private to the end. */
@@ -71,17 +74,27 @@ export interface KvLease {
 
   /** Makes the page table reach `tokens` tokens, evicting if need be. All or nothing. O(pages added + evicted). */
   tryExtend(tokens: number): ExtendResult;
-  /** Says that the pending copies were performed; unlocks their sources. */
+  /**
+   * Says that the pending copies were performed; unlocks their sources. In a commit, call it for all leases before any publishes:
+   * a page that a fork has still to copy from is not published (or sealed) until then.
+   */
   transferred(): void;
   /**
    * Puts every page that the first `writtenTokens` tokens fill completely into the index (written, then published).
    * A page that another lease published first is swapped for that one in the table, then freed. O(pages newly published).
-   * Does nothing for a lease that bypasses, or whose path was detached.
+   * Does nothing for a lease that bypasses, or whose path was detached. Throws `COPIES_PENDING` before `transferred()`, `INVALID_TOKENS`
+   * beyond the page table or the tokens.
    */
   publish(tokens: Uint32Array, writtenTokens: number): void;
-  /** After `publish`: seals the partly filled tail page, so that a later prompt reuses it to the token. No further extension. */
+  /**
+   * Publishes, then seals the partly filled tail page, so that a later prompt reuses it to the token. Not stored when a published page begins
+   * with the same tokens. No further extension: `LEASE_SEALED`.
+   */
   seal(tokens: Uint32Array, writtenTokens: number): void;
-  /** A second lease over the same tokens: full pages shared, the partly filled one copied. */
+  /**
+   * A second lease over the same tokens, which must cover all published ones: full pages are published (or detached, when this lease
+   * publishes nothing) and shared, the partly filled one is copied, so the copies are pending on the new lease. O(pages).
+   */
   fork(tokens: Uint32Array, writtenTokens: number): ForkResult;
   /** Gives everything back: private pages are freed, published ones stay cached, tail before head in eviction order. O(pages). */
   release(): void;
@@ -124,7 +137,11 @@ export interface KvCache {
   readonly evictablePages: number;
   /** Longest published prefix. Effect: none. O(matched tokens + log children a node). */
   match(tokens: Uint32Array, tokenCount: number, salt: string): Match;
-  /** Matches, locks, then counts room, and undoes in reverse when it refuses. */
+  /**
+   * Matches, locks, then counts room, and undoes in reverse when it refuses (what it matched counts as used now all the same). When only the page to
+   * copy rows from stands in the way, its rows are computed instead of copied: an idle cache takes whatever fits into the pool at all.
+   * O(matched tokens + pages). Throws `INVALID_REQUEST`.
+   */
   acquire(request: AcquireRequest): AcquireResult;
   /** Takes every entry (of one salt) out of the index: unlocked pages are freed, locked ones are detached. Returns pages that left. */
   clear(salt?: string): number;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import type fc from 'fast-check';
 import { expect } from 'vitest';
 import { checkKv } from './check-kv.ts';
 import type { CacheMode, KvLease } from './kv-cache.ts';
@@ -6,12 +6,10 @@ import type { DrivenCache, KvModel, ModelSequence } from './kv-model.testing.ts'
 
 /** One cache, or several that have to behave alike. */
 export type Driven = readonly DrivenCache[];
-type KvCommand = fc.Command<KvModel, Driven>;
+export type KvCommand = fc.Command<KvModel, Driven>;
 
-const TOKENS = 24;
-const SALTS = ['a', 'b'];
-// Most prompts follow one of these for a while: random ones would rarely share a page.
-const STEMS = [Array.from({ length: TOKENS }, () => 0), Array.from({ length: TOKENS }, (_, at) => at % 3)];
+/** Tokens of every stream: prompt and what it will ever generate. */
+export const TOKENS = 24;
 
 /** A command on one of the live sequences; `pick` chooses it. */
 abstract class SequenceCommand implements KvCommand {
@@ -45,7 +43,7 @@ abstract class SequenceCommand implements KvCommand {
   }
 }
 
-interface AcquireFields {
+export interface AcquireFields {
   readonly tokens: readonly number[];
   readonly promptTokens: number;
   readonly salt: string;
@@ -54,7 +52,7 @@ interface AcquireFields {
   readonly keepPages: number;
 }
 
-class Acquire implements KvCommand {
+export class Acquire implements KvCommand {
   readonly fields: AcquireFields;
 
   constructor(fields: AcquireFields) {
@@ -97,7 +95,7 @@ class Acquire implements KvCommand {
 }
 
 /** A step: copies are performed, the table is extended, rows are written. */
-class Compute extends SequenceCommand {
+export class Compute extends SequenceCommand {
   readonly count: number;
 
   constructor(pick: number, count: number) {
@@ -124,14 +122,14 @@ class Compute extends SequenceCommand {
   }
 }
 
-class Transferred extends SequenceCommand {
+export class Transferred extends SequenceCommand {
   protected runOn(_model: KvModel, sequence: ModelSequence, driven: Driven): void {
     transfer(sequence, driven);
     for (const each of driven) expect(each.leaseOf(sequence).copies).toEqual([]);
   }
 }
 
-class Publish extends SequenceCommand {
+export class Publish extends SequenceCommand {
   protected runOn(model: KvModel, sequence: ModelSequence, driven: Driven): void {
     transfer(sequence, driven);
     for (const each of driven) each.leaseOf(sequence).publish(Uint32Array.from(sequence.tokens), sequence.written);
@@ -139,7 +137,7 @@ class Publish extends SequenceCommand {
   }
 }
 
-class Seal extends SequenceCommand {
+export class Seal extends SequenceCommand {
   protected runOn(model: KvModel, sequence: ModelSequence, driven: Driven): void {
     transfer(sequence, driven);
     for (const each of driven) each.leaseOf(sequence).seal(Uint32Array.from(sequence.tokens), sequence.written);
@@ -147,7 +145,7 @@ class Seal extends SequenceCommand {
   }
 }
 
-class Fork extends SequenceCommand {
+export class Fork extends SequenceCommand {
   readonly tail: readonly number[];
 
   constructor(pick: number, tail: readonly number[]) {
@@ -175,7 +173,7 @@ class Fork extends SequenceCommand {
   }
 }
 
-class Release extends SequenceCommand {
+export class Release extends SequenceCommand {
   protected runOn(model: KvModel, sequence: ModelSequence, driven: Driven): void {
     for (const each of driven) {
       each.leaseOf(sequence).release();
@@ -186,7 +184,7 @@ class Release extends SequenceCommand {
 }
 
 /** A whole life in one command, so that short runs have something to find. */
-class Serve extends Acquire {
+export class Serve extends Acquire {
   override run(model: KvModel, driven: Driven): void {
     const before = model.sequences.length;
     super.run(model, driven);
@@ -201,7 +199,7 @@ class Serve extends Acquire {
   }
 }
 
-class Clear implements KvCommand {
+export class Clear implements KvCommand {
   readonly salt: string | undefined;
 
   constructor(salt: string | undefined) {
@@ -224,44 +222,6 @@ class Clear implements KvCommand {
   toString(): string {
     return `Clear(${this.salt ?? 'all'})`;
   }
-}
-
-/**
- * Random lives of sequences over two salts, with prompts that often begin alike. Token streams are drawn as few small numbers and
- * expanded here: generating and shrinking long arrays would take most of the time.
- */
-export function kvCommands(): fc.Arbitrary<Iterable<KvCommand>> {
-  const bits = fc.nat(2 ** TOKENS - 1);
-  const tokens = fc
-    .tuple(fc.constantFrom(...STEMS), fc.integer({ min: 0, max: TOKENS }), bits)
-    .map(([stem, cut, own]) => [...stem.slice(0, cut), ...bitsOf(own).slice(cut)]);
-  const promptTokens = fc.integer({ min: 1, max: TOKENS });
-  const fields = fc.record<AcquireFields>({
-    tokens,
-    promptTokens,
-    salt: fc.constantFrom('a', 'a', 'a', ...SALTS),
-    mode: fc.constantFrom<CacheMode>('share', 'share', 'share', 'share', 'bypass'),
-    roomTokens: fc.constantFrom(0, 3, 8, TOKENS, TOKENS),
-    keepPages: fc.constantFrom(0, 0, 0, 1, 2),
-  });
-  const pick = fc.nat(7);
-  const acquires = fields.map((values) => new Acquire(values));
-  const serves = fields.map((values) => new Serve({ ...values, mode: 'share', roomTokens: TOKENS }));
-  const computes = fc.tuple(pick, fc.constantFrom(1, 2, 5, TOKENS)).map(([at, count]) => new Compute(at, count));
-  const publishes = pick.map((at) => new Publish(at));
-  const releases = pick.map((at) => new Release(at));
-  const forks = fc.tuple(pick, bits).map(([at, tail]) => new Fork(at, bitsOf(tail)));
-  const often = [acquires, serves, computes, publishes, releases];
-  const sometimes = [pick.map((at) => new Seal(at)), pick.map((at) => new Transferred(at)), forks];
-  const seldom = [fc.constantFrom(undefined, ...SALTS).map((salt) => new Clear(salt))];
-  return fc.commands([...often, ...often, ...often, ...sometimes, ...sometimes, ...seldom], {
-    maxCommands: 40,
-    size: 'max',
-  });
-}
-
-function bitsOf(drawn: number): number[] {
-  return Array.from({ length: TOKENS }, (_, at) => (drawn >>> at) & 1);
 }
 
 /** Every lease is given back; nothing may be left behind. */

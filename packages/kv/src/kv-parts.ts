@@ -1,9 +1,15 @@
 import type { Int32Recycler } from './int32-recycler.ts';
+import type { INTERNALS } from './internals.ts';
 import type { NoRoom } from './kv-cache.ts';
-import type { PageLease } from './page-lease.ts';
+import type { LeaseView } from './lease-view.ts';
 import type { PagePool } from './page-pool.ts';
 import type { PageRun, PrefixIndex } from './prefix-index.ts';
 import type { PageId } from './units.ts';
+
+/** What a cache knows of a lease: that it is held, and how it looks to the checker. */
+export interface HeldLease {
+  [INTERNALS](): LeaseView;
+}
 
 /** What a cache is made of; every lease of it works on the same parts. */
 export interface KvParts {
@@ -15,7 +21,7 @@ export interface KvParts {
   /** Filled before each publication, read within it. */
   readonly run: { -readonly [K in keyof PageRun]: PageRun[K] };
   /** Leases that were not released. */
-  readonly leases: Set<PageLease>;
+  readonly leases: Set<HeldLease>;
 }
 
 /** Pages that can be had by taking free ones and evicting. Pure, O(1). */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { INDEXES, PROPERTY_RUNS } from './cache.testing.ts';
-import { expectCleanEnd, kvCommands } from './kv-commands.testing.ts';
+import { kvCommands } from './kv-arbitrary.testing.ts';
+import { expectCleanEnd } from './kv-commands.testing.ts';
 import { DrivenCache, KvModel } from './kv-model.testing.ts';
 import { createKvCache } from './paged-kv-cache.ts';
 

@@ -2,11 +2,13 @@ import { KvError } from './errors.ts';
 import { INTERNALS } from './internals.ts';
 import type { CacheMode, ExtendResult, ForkResult, KvLease, MissReason, PageCopy } from './kv-cache.ts';
 import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
+import type { LeaseView } from './lease-view.ts';
 import { PageTable } from './page-table.ts';
 import type { PageRun } from './prefix-index.ts';
 import { fullPagesIn, type NodeId, type PageId, pagesFor } from './units.ts';
 
 const EXTENDED: ExtendResult = Object.freeze({ ok: true });
+const NO_TOKENS = new Uint32Array(0);
 const NO_COPIES: readonly PageCopy[] = Object.freeze([]);
 
 /** What a lease starts with: the locks are taken, the pages are not. */
@@ -21,17 +23,6 @@ export interface LeaseStart {
   readonly missReason: MissReason;
   /** Pages that its table will be able to hold without growing. */
   readonly expectedPages: number;
-}
-
-/** A lease as the checker sees it. */
-export interface LeaseView {
-  readonly mode: CacheMode;
-  readonly salt: string;
-  readonly phase: 'live' | 'sealed';
-  readonly endNode: NodeId | undefined;
-  readonly lockNode: NodeId | undefined;
-  readonly table: PageTable;
-  readonly copies: readonly PageCopy[];
 }
 
 /** The lease of one sequence: a page table, and a lock on the node where its published pages end. */
@@ -120,8 +111,8 @@ export class PageLease implements KvLease {
     let endPage = table.sharedPages;
     while (endPage < full && this.#isOwnAlone(endPage)) endPage++;
     if (endPage === table.sharedPages) return;
-    this.#fullEnd = this.#parts.index.publish(end, this.#run(tokens, endPage));
-    this.#moveTo(this.#fullEnd, endPage);
+    this.#fullEnd = this.#parts.index.publish(end, this.#startRun(tokens, endPage));
+    this.#endRun(this.#fullEnd, endPage);
   }
 
   seal(tokens: Uint32Array, writtenTokens: number): void {
@@ -133,8 +124,8 @@ export class PageLease implements KvLease {
     const isNext = tailTokens > 0 && this.#table.sharedPages === full && this.#isOwnAlone(full);
     if (end !== undefined && isNext) {
       this.#assertTransferred();
-      const node = this.#parts.index.seal(end, this.#run(tokens, full + 1), tailTokens);
-      if (node !== undefined) this.#moveTo(node, full + 1);
+      const node = this.#parts.index.seal(end, this.#startRun(tokens, full + 1), tailTokens);
+      this.#endRun(node ?? end, node === undefined ? full : full + 1);
     }
     this.#phase = 'sealed';
     this.#sealedTokens = writtenTokens;
@@ -214,7 +205,7 @@ export class PageLease implements KvLease {
   }
 
   /** The cache's one run object, so that publishing allocates nothing. */
-  #run(tokens: Uint32Array, endPage: number): PageRun {
+  #startRun(tokens: Uint32Array, endPage: number): PageRun {
     const run = this.#parts.run;
     run.tokens = tokens;
     run.table = this.#table.array;
@@ -223,7 +214,9 @@ export class PageLease implements KvLease {
     return run;
   }
 
-  #moveTo(node: NodeId, sharedPages: number): void {
+  #endRun(node: NodeId, sharedPages: number): void {
+    // The caller's tokens are not kept.
+    this.#parts.run.tokens = NO_TOKENS;
     this.#endNode = node;
     this.#lockNode = node;
     this.#table.sharedPages = sharedPages;

@@ -153,7 +153,8 @@ export class PagedKvCache implements KvCache {
 
 /**
  * Makes a cache. Throws `KvError('INVALID_OPTIONS')`.
- * Memory: about 40 bytes a page plus 4 bytes a token slot, taken here; nothing grows with tokens afterwards.
+ * Memory, taken here: about 250 bytes a page (half of it to remember evicted pages) and 4 bytes a token slot; nothing grows with tokens
+ * afterwards.
  */
 export function createKvCache(options: KvOptions): KvCache {
   return new PagedKvCache(options);

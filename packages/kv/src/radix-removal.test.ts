@@ -59,6 +59,13 @@ describe('RadixRemoval', () => {
     expect(parts.locks.evictablePages).toBe(2);
   });
 
+  it('drops a root with the last node below it', () => {
+    const parts = createRadixParts({ pool: new PagePool(10), pageSize: 1, ghostEntries: 0 });
+    const chain = createChain(parts, '', 2);
+    new RadixRemoval(parts).removeNode(chain[0] as NodeId);
+    expect(parts.roots.salts()).toEqual([]);
+  });
+
   it('does not know a salt that has no pages', () => {
     const parts = createRadixParts({ pool: new PagePool(4), pageSize: 1, ghostEntries: 0 });
     expect(new RadixRemoval(parts).removeSalt('unknown')).toBe(0);

@@ -20,8 +20,12 @@ export class RadixRemoval {
 
   /** Takes a node and all below it out. Returns its pages. O(pages + children of its parent). */
   removeNode(node: NodeId): number {
-    this.#parts.nodes.unlinkChild(node);
-    return this.#removeSubtree(node);
+    const { nodes, roots } = this.#parts;
+    const parent = nodes.parent(node);
+    nodes.unlinkChild(node);
+    const pages = this.#removeSubtree(node);
+    if (nodes.isRoot(parent)) roots.dropUnused(parent);
+    return pages;
   }
 
   /** The top is unlinked from above. No recursion: a chain of nodes may be as long as the pool. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkScheduler } from './check-scheduler.ts';
+import { INTERNALS } from './internals.ts';
 import { commit, drain, type Ended, range, rowsOf, steps, submit, type World, worldOf } from './scheduler.testing.ts';
 
 function expectIdle({ scheduler, kv }: World): void {
@@ -81,7 +82,7 @@ describe('Scheduler.abort', () => {
       const ids = range(0, 6).map((n) => submit(world.scheduler, [...range(0, 25), n % 2, n], { maxTokens: 8 }));
       steps(world, at % 20);
       const id = ids[at % 6]!;
-      const sequence = world.scheduler.inspect().book.findLive(id);
+      const sequence = world.scheduler[INTERNALS]().book.findLive(id);
       states.add(sequence?.state ?? 'ended');
       expect(world.scheduler.abort(id)).toBe(sequence !== undefined);
       expect(checkScheduler(world.scheduler)).toEqual([]);

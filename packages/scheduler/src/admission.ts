@@ -8,6 +8,9 @@ import { WaitingQueue } from './waiting-queue.ts';
 /** Preemptions after which a sequence is admitted only with its whole remaining need reserved. */
 export const MAX_PREEMPTIONS = 3;
 
+/** Sequences that are parked in one step at most: each is matched and compared, and thousands may wait for the same prompt. */
+const PARKS_PER_STEP = 32;
+
 export interface AdmissionOptions {
   readonly kv: KvCache;
   readonly watermarkPages: number;
@@ -24,6 +27,7 @@ export class Admission {
   readonly queue = new WaitingQueue();
   readonly singleFlight: SingleFlight;
   parkedCount = 0;
+  #parksLeft = PARKS_PER_STEP;
 
   readonly #kv: KvCache;
   readonly #watermarkPages: number;
@@ -73,10 +77,11 @@ export class Admission {
   }
 
   /**
-   * Effect: parks the first of the queue for as long as they wait for pages in flight, also when there is no place to admit anybody:
-   * so that urgent waiters lend their priority, and do not hide who could be admitted. O(prompt) a parked one; nothing without pages in flight.
+   * Effect: parks the first of the queue for as long as they wait for pages in flight, also when there is no place to admit anybody: so that
+   * urgent waiters lend their priority, and do not hide who could be admitted. To be called once a step, before `tryAdmit`.
    */
   parkWaiters(): void {
+    this.#parksLeft = PARKS_PER_STEP;
     while (this.singleFlight.inFlightPages > 0) {
       const sequence = this.queue.first();
       if (sequence === undefined || !this.#tryPark(sequence, this.#match(sequence))) return;
@@ -87,7 +92,7 @@ export class Admission {
   tryAdmit(chunkTokens: number): Sequence | undefined {
     for (;;) {
       const sequence = this.queue.first();
-      if (sequence === undefined) return undefined;
+      if (sequence === undefined || this.#parksLeft === 0) return undefined;
       const matched = this.#match(sequence);
       if (this.#tryPark(sequence, matched)) continue;
       const lease = this.#tryAcquire(sequence, matched, chunkTokens);
@@ -108,9 +113,11 @@ export class Admission {
   }
 
   #tryPark(sequence: Sequence, matchedTokens: number): boolean {
-    if (!this.#usesSingleFlight || !this.singleFlight.tryPark(sequence, matchedTokens)) return false;
+    if (!this.#usesSingleFlight || this.#parksLeft === 0) return false;
+    if (!this.singleFlight.tryPark(sequence, matchedTokens)) return false;
     this.queue.remove(sequence);
     this.parkedCount += 1;
+    this.#parksLeft -= 1;
     return true;
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkPlan, type PlanInspection } from './check-plan.ts';
+import { checkPlan } from './check-plan.ts';
+import type { PlanInspection } from './plan-inspection.ts';
 import { range, steps, submit, worldOf } from './scheduler.testing.ts';
 import type { LevelPlan, StepPlan } from './step-plan.ts';
 

@@ -1,27 +1,7 @@
 import { fullPagesIn } from '@octavo/kv';
 import { checkReads } from './check-reads.ts';
+import type { PlanInspection, PlannedSequence } from './plan-inspection.ts';
 import type { StepPlan } from './step-plan.ts';
-
-/** What a plan is compared with: a sequence as it was when the plan was made. */
-export interface PlannedSequence {
-  readonly tokens: Uint32Array;
-  readonly tokenCount: number;
-  /** Tokens of the past: the first row of the sequence is at this position. */
-  readonly computedTokens: number;
-  /** [>= pageCount] */
-  readonly pageTable: Int32Array;
-  readonly pageCount: number;
-  /** Leading pages that are read-only. */
-  readonly sharedPages: number;
-}
-
-/** Where the sequences of a plan come from: `inspect()` of its step source. */
-export interface PlanInspection {
-  /** Tokens a page. */
-  readonly pageSize: number;
-  /** Undefined: it is not running. */
-  planned(sequence: number): PlannedSequence | undefined;
-}
 
 /**
  * Proves a plan that is in flight: expands levels, chunks and own rows back into positions, and says where

@@ -1,5 +1,5 @@
 import { NULL_PAGE, pagesFor } from '@octavo/kv';
-import type { PlanInspection } from './check-plan.ts';
+import type { PlanInspection } from './plan-inspection.ts';
 import type { LevelPlan, StepPlan } from './step-plan.ts';
 
 /** How often each row of a step reads each position of its sequence: what its levels, its chunk and itself come to. */

@@ -1,6 +1,7 @@
 import { createKvCache, type KvCache } from '@octavo/kv';
 import { describe, expect, it } from 'vitest';
 import { checkScheduler } from './check-scheduler.ts';
+import { INTERNALS } from './internals.ts';
 import { drain, range, steps, submit, TinyExecutor, worldOf } from './scheduler.testing.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import type { Sequence } from './sequence.ts';
@@ -22,7 +23,7 @@ function busy(): Busy {
   steps(world, 1);
   for (const prompt of [range(50, 40), range(50, 40), [7]]) ids.push(submit(world.scheduler, prompt));
   steps(world, 2);
-  const { book } = world.scheduler.inspect();
+  const { book } = world.scheduler[INTERNALS]();
   const [decoding, producing, parked, waiting] = ids.map((id) => book.findLive(id)!);
   return {
     scheduler: world.scheduler,
@@ -87,17 +88,17 @@ describe('checkScheduler', () => {
     ],
     [
       'a parked sequence that is not counted',
-      ({ scheduler }) => (scheduler.inspect().admission.parkedCount = 0),
+      ({ scheduler }) => (scheduler[INTERNALS]().admission.parkedCount = 0),
       /1 parked, not 0/,
     ],
     [
       'a queued sequence that is not queued',
-      ({ scheduler, waiting }) => scheduler.inspect().admission.queue.remove(waiting),
+      ({ scheduler, waiting }) => scheduler[INTERNALS]().admission.queue.remove(waiting),
       /1 wait, 0 queue/,
     ],
     [
       'a queued sequence that runs',
-      ({ scheduler, decoding }) => scheduler.inspect().admission.queue.push(decoding),
+      ({ scheduler, decoding }) => scheduler[INTERNALS]().admission.queue.push(decoding),
       /sequence 1 is queued and running/,
     ],
     ['a wrong place in the queue', ({ waiting }) => (waiting.queuePlace = 3), /queued at another place/],
@@ -110,7 +111,7 @@ describe('checkScheduler', () => {
   it('finds a queue that is out of order', () => {
     const state = busy();
     const urgent = submit(state.scheduler, [9]);
-    (state.scheduler.inspect().book.findLive(urgent) as Mutable<Sequence>).priority = 9;
+    (state.scheduler[INTERNALS]().book.findLive(urgent) as Mutable<Sequence>).priority = 9;
     expect(checkScheduler(state.scheduler).join('\n')).toMatch(/sequence 5 is more urgent than the first/);
   });
 

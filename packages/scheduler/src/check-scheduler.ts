@@ -1,7 +1,8 @@
 import { checkKv, fullPagesIn, type KvCache, KvError, pagesFor } from '@octavo/kv';
 import { MAX_PREEMPTIONS } from './admission.ts';
 import { checkPlan } from './check-plan.ts';
-import type { Scheduler, SchedulerInspection } from './scheduler.ts';
+import { INTERNALS } from './internals.ts';
+import type { Scheduler, SchedulerInternals } from './scheduler.ts';
 import type { Sequence } from './sequence.ts';
 
 /**
@@ -12,19 +13,19 @@ import type { Sequence } from './sequence.ts';
  * Effect: none. Slow, O(pages + rows x positions): for tests and audits.
  */
 export function checkScheduler(scheduler: Scheduler): string[] {
-  const inspection = scheduler.inspect();
+  const inside = scheduler[INTERNALS]();
   const violations: string[] = [];
-  for (const sequence of inspection.book.live()) checkSequence(sequence, inspection, violations);
-  checkQueues(inspection, violations);
-  checkRunning(inspection, violations);
-  checkTables(inspection, violations);
-  checkSingleFlight(inspection, violations);
-  if (inspection.inFlight !== undefined) violations.push(...checkPlan(inspection.inFlight, inspection));
-  violations.push(...kvViolations(inspection.kv));
+  for (const sequence of inside.book.live()) checkSequence(sequence, inside, violations);
+  checkQueues(inside, violations);
+  checkRunning(inside, violations);
+  checkTables(inside, violations);
+  checkSingleFlight(inside, violations);
+  if (inside.inFlight !== undefined) violations.push(...checkPlan(inside.inFlight, inside));
+  violations.push(...kvViolations(inside.kv));
   return violations;
 }
 
-function checkSequence(sequence: Sequence, inspection: SchedulerInspection, violations: string[]): void {
+function checkSequence(sequence: Sequence, inside: SchedulerInternals, violations: string[]): void {
   const { id, state, lease, computedTokens, scheduledTokens, tokenCount, tokens, reachedTokens, usage } = sequence;
   const name = `sequence ${id} (${state})`;
   if (state === 'ended') violations.push(`law 10: ${name} is among the live ones`);
@@ -42,12 +43,12 @@ function checkSequence(sequence: Sequence, inspection: SchedulerInspection, viol
   if (usage.cachedTokens + usage.computedTokens !== seenPrompt) {
     violations.push(`${name}: ${usage.cachedTokens} cached + ${usage.computedTokens} computed, not ${seenPrompt}`);
   }
-  if (inspection.inFlight === undefined && scheduledTokens > 0) violations.push(`${name} is scheduled between steps`);
-  if (sequence.abortRequested && inspection.inFlight === undefined) violations.push(`law 10: ${name} awaits its abort`);
+  if (inside.inFlight === undefined && scheduledTokens > 0) violations.push(`${name} is scheduled between steps`);
+  if (sequence.abortRequested && inside.inFlight === undefined) violations.push(`law 10: ${name} awaits its abort`);
 }
 
-function checkQueues(inspection: SchedulerInspection, violations: string[]): void {
-  const { admission, running, book } = inspection;
+function checkQueues(inside: SchedulerInternals, violations: string[]): void {
+  const { admission, running, book } = inside;
   const counts = { waiting: 0, parked: 0, running: 0, ended: 0 };
   for (const sequence of book.live()) counts[sequence.state] += 1;
   if (counts.waiting !== admission.queue.count)
@@ -66,8 +67,8 @@ function checkQueues(inspection: SchedulerInspection, violations: string[]): voi
   }
 }
 
-function checkRunning(inspection: SchedulerInspection, violations: string[]): void {
-  const { running, options } = inspection;
+function checkRunning(inside: SchedulerInternals, violations: string[]): void {
+  const { running, options } = inside;
   const seats = new Set<number>();
   if (running.length > options.maxSequences)
     violations.push(`${running.length} run, at most ${options.maxSequences} may`);
@@ -86,8 +87,8 @@ function checkRunning(inspection: SchedulerInspection, violations: string[]): vo
 }
 
 /** Law 7 for each table, and law 6 between tables: a private page is in exactly one, and in no other's shared part. */
-function checkTables(inspection: SchedulerInspection, violations: string[]): void {
-  const { running, pageSize } = inspection;
+function checkTables(inside: SchedulerInternals, violations: string[]): void {
+  const { running, pageSize } = inside;
   const owners = new Map<number, number>();
   for (const sequence of running) {
     if (sequence.lease === undefined) continue;
@@ -123,10 +124,10 @@ function checkTables(inspection: SchedulerInspection, violations: string[]): voi
 }
 
 /** Waiters hold nothing, wait for a running sequence of their salt, and for a page that it has still to publish. */
-function checkSingleFlight(inspection: SchedulerInspection, violations: string[]): void {
+function checkSingleFlight(inside: SchedulerInternals, violations: string[]): void {
   let pages = 0;
   let waiters = 0;
-  for (const sequence of inspection.book.live()) {
+  for (const sequence of inside.book.live()) {
     const { producer } = sequence;
     if (sequence.state === 'running') pages += sequence.digests.length - sequence.firstInFlight;
     if (sequence.state === 'running') waiters += sequence.waiters.length;
@@ -142,7 +143,7 @@ function checkSingleFlight(inspection: SchedulerInspection, violations: string[]
       violations.push(`law 10: sequence ${sequence.id} waits for page ${sequence.awaitedPage}, which will not come`);
     }
   }
-  const { admission } = inspection;
+  const { admission } = inside;
   if (waiters !== admission.parkedCount)
     violations.push(`${admission.parkedCount} are parked, ${waiters} are waited for`);
   if (pages !== admission.singleFlight.inFlightPages) {

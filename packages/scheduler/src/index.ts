@@ -1,10 +1,11 @@
 export type { AttentionMode } from './attention-planner.ts';
-export { checkPlan, type PlanInspection, type PlannedSequence } from './check-plan.ts';
+export { checkPlan } from './check-plan.ts';
 export { checkScheduler } from './check-scheduler.ts';
 export { type AttentionCosts, MEASURED_COSTS } from './cost-model.ts';
 export { SchedulerError, type SchedulerErrorCode } from './errors.ts';
+export type { PlanInspection, PlannedSequence } from './plan-inspection.ts';
 export { RecomputeScheduler } from './recompute-scheduler.ts';
-export { createScheduler, Scheduler, type SchedulerInspection } from './scheduler.ts';
+export { createScheduler, Scheduler } from './scheduler.ts';
 export type { RecomputeOptions, SchedulerOptions, StepLimits } from './scheduler-options.ts';
 export type * from './step-plan.ts';
 export { LEVEL_COUNT } from './step-plan.ts';

@@ -2,6 +2,7 @@ import { pagesFor } from '@octavo/kv';
 import { describe, expect, it } from 'vitest';
 import { MAX_PREEMPTIONS } from './admission.ts';
 import { checkScheduler } from './check-scheduler.ts';
+import { INTERNALS } from './internals.ts';
 import { type Ended, oracle, range, steps, submit, type World, worldOf } from './scheduler.testing.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -11,7 +12,7 @@ function watch(world: World, look: (sequence: Sequence) => void): Map<number, En
   for (let at = 0; at < 2_000; at += 1) {
     if (steps(world, 1, ended)[0]!.length === 0) return ended;
     expect(checkScheduler(world.scheduler)).toEqual([]);
-    for (const sequence of world.scheduler.inspect().book.live()) look(sequence);
+    for (const sequence of world.scheduler[INTERNALS]().book.live()) look(sequence);
   }
   throw new Error('not drained');
 }

@@ -1,6 +1,6 @@
 import { AttentionPlanner } from './attention-planner.ts';
-import type { PlanInspection, PlannedSequence } from './check-plan.ts';
 import { PastColumns } from './past-columns.ts';
+import type { PlanInspection, PlannedSequence } from './plan-inspection.ts';
 import { RunningSet } from './running-set.ts';
 import { type RecomputeOptions, resolvedLimits, type StepLimits } from './scheduler-options.ts';
 import { assertRequest, type Sequence } from './sequence.ts';

@@ -33,6 +33,7 @@ export interface SchedulerOptions extends StepLimits {
 
 export type RecomputeOptions = StepLimits;
 
+const COSTS = ['gather', 'score', 'level', 'merge'] as const;
 const LIMITS = ['maxSequences', 'tokenBudget', 'maxWaiting'] as const;
 const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'attention', 'attentionCosts', 'checks'];
 
@@ -46,7 +47,8 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
     const most = kv.pages - 2;
     throw invalid(`watermarkPages is ${watermarkPages}; give a whole number of pages from 0 to ${most}.`);
   }
-  for (const [name, cost] of Object.entries(attentionCosts)) {
+  for (const name of COSTS) {
+    const cost = attentionCosts[name];
     if (!Number.isInteger(cost) || cost < 0)
       throw invalid(`attentionCosts.${name} is ${cost}; give a whole number from 0.`);
   }

@@ -1,96 +1,18 @@
-import { createKvCache } from '@octavo/kv';
 import { describe, expect, it } from 'vitest';
 import { checkScheduler } from './check-scheduler.ts';
-import { SchedulerError } from './errors.ts';
 import { planDigest } from './plan-digest.ts';
 import {
+  codeOf,
   commit,
   drain,
   type Ended,
   oracle,
   range,
-  request,
-  rowsOf,
   steps,
   submit,
   TinyExecutor,
   worldOf,
 } from './scheduler.testing.ts';
-import { createScheduler } from './scheduler.ts';
-import type { SchedulerOptions } from './scheduler-options.ts';
-
-const LIMITS = { maxSequences: 4, tokenBudget: 16, maxWaiting: 4 };
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof SchedulerError) return error.code;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
-
-describe('Scheduler.submit', () => {
-  it('refuses what can never fit, with the pages it would need and the pages there are', () => {
-    const { scheduler } = worldOf({ pages: 11, watermarkPages: 2 });
-    // 30 + 4 - 1 = 33 tokens: the last sampled token needs no page.
-    expect(scheduler.submit(request(range(0, 30), { maxTokens: 4 }))).toEqual({
-      ok: false,
-      reason: 'too-long',
-      needed: 9,
-      available: 8,
-    });
-    expect(scheduler.waitingCount).toBe(0);
-  });
-
-  it('accepts what fits exactly, and runs it to its end', () => {
-    const world = worldOf({ pages: 11, watermarkPages: 2 });
-    const id = submit(world.scheduler, range(0, 30), { maxTokens: 3 });
-    expect(drain(world.scheduler, world.executor).get(id)?.tokens).toHaveLength(33);
-  });
-
-  it('refuses when maxWaiting sequences wait, with both numbers, and takes more when some were admitted', () => {
-    const world = worldOf({ maxWaiting: 2, maxSequences: 1 });
-    submit(world.scheduler, [1]);
-    submit(world.scheduler, [2]);
-    const answer = world.scheduler.submit(request([3]));
-    expect(answer).toEqual({ ok: false, reason: 'queue-full', needed: 3, available: 2 });
-    steps(world, 1);
-    expect(world.scheduler.submit(request([3]))).toMatchObject({ ok: true });
-  });
-
-  it.each([
-    ['an empty prompt', { prompt: [] }],
-    ['no tokens to generate', { maxTokens: 0 }],
-    ['half a token to generate', { maxTokens: 1.5 }],
-    ['a priority that is no number', { priority: Number.NaN }],
-    ['the logits of a prompt that may be cached', { logits: 'all' as const }],
-  ])('rejects %s', (_, { prompt = [1], ...more }: { prompt?: number[] } & object) => {
-    const { scheduler } = worldOf();
-    expect(codeOf(() => scheduler.submit(request(prompt, more)))).toBe('INVALID_REQUEST');
-    expect(scheduler.waitingCount).toBe(0);
-  });
-
-  it.each<[string, object]>([
-    ['no sequences', { maxSequences: 0 }],
-    ['a negative budget', { tokenBudget: -1 }],
-    ['half a place to wait', { maxWaiting: 0.5 }],
-    ['a watermark of the whole pool', { watermarkPages: 9 }],
-    ['a negative watermark', { watermarkPages: -1 }],
-    ['costs that are no whole numbers', { attentionCosts: { gather: 0.1, score: 1, level: 1, merge: 1 } }],
-    ['an unknown option', { pageBudget: 3 }],
-  ])('rejects options with %s', (_, more) => {
-    const kv = createKvCache({ pages: 10, pageSize: 4 });
-    const options = { kv, ...LIMITS, ...more } as SchedulerOptions;
-    expect(codeOf(() => createScheduler(options))).toBe('INVALID_OPTION');
-  });
-
-  it('keeps 1 % of the pages free by default', () => {
-    const kv = createKvCache({ pages: 1_001, pageSize: 4 });
-    expect(createScheduler({ kv, ...LIMITS }).maxSequencePages).toBe(990);
-  });
-});
 
 describe('Scheduler.plan', () => {
   it('schedules decodes before chunks, each in order of admission, within the token budget', () => {
@@ -227,13 +149,6 @@ describe('Scheduler.plan', () => {
     expect(scheduler.plan()).toBeUndefined();
   });
 
-  it('throws when the last step was not committed', () => {
-    const world = worldOf();
-    submit(world.scheduler, [1]);
-    world.scheduler.plan();
-    expect(codeOf(() => world.scheduler.plan())).toBe('STEP_IN_FLIGHT');
-  });
-
   it('says that leases outside the scheduler hold the pages, and goes on when they are released', () => {
     const world = worldOf({ pages: 5 });
     const tokens = Uint32Array.from(range(500, 12));
@@ -344,39 +259,5 @@ describe('Scheduler.commit', () => {
     steps(world, 1);
     expect(codeOf(() => world.scheduler.usage(id))).toBe('UNKNOWN_SEQUENCE');
     expect(codeOf(() => world.scheduler.tokensOf(99))).toBe('UNKNOWN_SEQUENCE');
-  });
-
-  it('takes each plan once', () => {
-    const world = worldOf();
-    submit(world.scheduler, [1]);
-    const plan = world.scheduler.plan()!;
-    const result = world.executor.run(plan);
-    world.scheduler.commit(plan, result);
-    expect(codeOf(() => world.scheduler.commit(plan, result))).toBe('NO_STEP_IN_FLIGHT');
-    expect(codeOf(() => world.scheduler.fail(plan))).toBe('NO_STEP_IN_FLIGHT');
-  });
-
-  it('rejects a result that does not fit, and can still commit the right one', () => {
-    const world = worldOf();
-    const id = submit(world.scheduler, [1, 2], { maxTokens: 1 });
-    const plan = world.scheduler.plan()!;
-    const short = { tokens: new Int32Array(0), stops: new Uint8Array(0) };
-    expect(codeOf(() => world.scheduler.commit(plan, short))).toBe('INVALID_RESULT');
-    const negative = { tokens: Int32Array.of(-1), stops: Uint8Array.of(0) };
-    expect(codeOf(() => world.scheduler.commit(plan, negative))).toBe('INVALID_RESULT');
-    const report = world.scheduler.commit(plan, world.executor.run(plan));
-    expect([...report.finished.subarray(0, report.finishedCount)]).toEqual([id]);
-  });
-
-  it('notices in debug mode that somebody wrote into the plan', () => {
-    const world = worldOf({ checks: 'every-step' });
-    submit(world.scheduler, [1, 2]);
-    const plan = world.scheduler.plan()!;
-    const result = world.executor.run(plan);
-    plan.tokens[1] = 7;
-    expect(codeOf(() => world.scheduler.commit(plan, result))).toBe('PLAN_CHANGED');
-    plan.tokens[1] = 2;
-    expect(rowsOf(plan)).toHaveLength(1);
-    expect(() => world.scheduler.commit(plan, result)).not.toThrow();
   });
 });

@@ -1,5 +1,6 @@
 /** A model so small that its answers can be checked: the next token is a hash of every token that a row really read. */
 import { createKvCache, type KvCache, pagesFor } from '@octavo/kv';
+import { SchedulerError } from './errors.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
 import type { LevelPlan, StepPlan, StepResult } from './step-plan.ts';
@@ -217,4 +218,15 @@ export function commit(source: StepSource, executor: TinyExecutor, plan: StepPla
     const reason = report.finishReasons[at]!;
     ended?.set(sequence, { reason, tokens: [...tokens.subarray(0, tokenCount)], usage: source.usage(sequence) });
   }
+}
+
+/** The code of the `SchedulerError` that `run` throws. */
+export function codeOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof SchedulerError) return error.code;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
 }

@@ -1,10 +1,12 @@
 import { fullPagesIn, InvariantBroken, type KvCache } from '@octavo/kv';
 import { Admission } from './admission.ts';
 import { AttentionPlanner } from './attention-planner.ts';
-import { checkPlan, type PlanInspection, type PlannedSequence } from './check-plan.ts';
+import { checkPlan } from './check-plan.ts';
 import { SchedulerError } from './errors.ts';
+import { INTERNALS } from './internals.ts';
 import { PastColumns } from './past-columns.ts';
 import { planDigest } from './plan-digest.ts';
+import type { PlanInspection, PlannedSequence } from './plan-inspection.ts';
 import { RunningSet } from './running-set.ts';
 import { resolvedOptions, type SchedulerOptions } from './scheduler-options.ts';
 import { assertRequest, type Sequence, wholePages } from './sequence.ts';
@@ -16,8 +18,8 @@ import type { StepPlan, StepResult } from './step-plan.ts';
 import { addSequenceRows } from './step-rows.ts';
 import type { CommitReport, SequenceRequest, SequenceUsage, StepSource, SubmitResult } from './step-source.ts';
 
-/** The inside of a scheduler, live: for checks and debuggers, to be read only. */
-export interface SchedulerInspection extends PlanInspection {
+/** The inside of a scheduler, live. */
+export interface SchedulerInternals extends PlanInspection {
   readonly kv: KvCache;
   readonly options: Required<SchedulerOptions>;
   readonly admission: Admission;
@@ -125,17 +127,21 @@ export class Scheduler implements StepSource {
     return this.#book.get(sequence);
   }
 
-  /** The one door to the inside, for `checkScheduler`, `checkPlan` and debuggers. */
-  inspect(): SchedulerInspection {
+  /** What `checkPlan` compares a plan in flight with. */
+  inspect(): PlanInspection {
+    return { pageSize: this.#pageSize, planned: (id) => plannedSequence(this.#book.findLive(id)) };
+  }
+
+  /** The parts. Not for callers: see `internals.ts`. */
+  [INTERNALS](): SchedulerInternals {
     return {
+      ...this.inspect(),
       kv: this.#kv,
       options: this.#options,
-      pageSize: this.#pageSize,
       admission: this.#admission,
       running: this.#running.members(),
       book: this.#book,
       inFlight: this.#flight.plan,
-      planned: (id) => plannedSequence(this.#book.findLive(id)),
     };
   }
 

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { checkScheduler } from './check-scheduler.ts';
+import { INTERNALS } from './internals.ts';
 import { drain, type Ended, oracle, range, steps, submit, type World, worldOf } from './scheduler.testing.ts';
 
 /** 34 tokens: 8 full pages of 4 and two tokens. */
 const PROMPT = range(0, 34);
 
 function parked({ scheduler }: World): number {
-  return scheduler.inspect().admission.parkedCount;
+  return scheduler[INTERNALS]().admission.parkedCount;
 }
 
 function computedTokens(ended: ReadonlyMap<number, Ended>): number[] {
@@ -155,6 +156,21 @@ describe('single flight', () => {
     expect([...ended.keys()].sort()).toEqual([producer, waiter, filler]);
   });
 
+  it('parks a bounded number in a step, so that thousands of equal prompts stop nobody', () => {
+    const world = worldOf({ tokenBudget: 8, maxWaiting: 1_000 });
+    for (const _ of range(0, 100)) submit(world.scheduler, PROMPT, { maxTokens: 1 });
+    steps(world, 1);
+    const counts = range(0, 2).map(() => {
+      steps(world, 1);
+      return parked(world);
+    });
+    expect(counts).toEqual([32, 64]);
+    const others = computedTokens(drain(world.scheduler, world.executor)).slice(1);
+    // Two tokens behind the last full page; one, when the sealed tail of an earlier one is there by then.
+    expect(others).toHaveLength(99);
+    expect(Math.max(...others)).toBe(2);
+  });
+
   it('forgets a waiter that is aborted', () => {
     const world = worldOf({ tokenBudget: 40 });
     const producer = submit(world.scheduler, PROMPT);
@@ -180,7 +196,7 @@ describe('single flight', () => {
       const preempted = new Set<number>();
       for (let at = 0; at < 40; at += 1) {
         if (steps(world, 1)[0]!.length === 0) break;
-        for (const sequence of world.scheduler.inspect().book.live()) {
+        for (const sequence of world.scheduler[INTERNALS]().book.live()) {
           if (sequence.preemptions > 0) preempted.add(sequence.id);
         }
       }

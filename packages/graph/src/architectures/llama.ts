@@ -1,12 +1,25 @@
 /** LlamaForCausalLM: names of tensors, shapes, and fields of config.json (transformers' LlamaConfig and its defaults). */
-import type { DecoderDescription, LayerDescription, LinearDescription, NormDescription } from '../blocks/description.ts';
+import type {
+  DecoderDescription,
+  LayerDescription,
+  LinearDescription,
+  NormDescription,
+} from '../blocks/description.ts';
 import type { ConfigReader } from '../config/config-reader.ts';
 import { readRope } from '../config/rope.ts';
 import { GraphError } from '../errors.ts';
 import type { Architecture } from './architecture.ts';
 
 /** Far above every published model; a config beyond them is taken for a lie before anything is built from it. */
-const most = { layers: 1024, heads: 1024, headDim: 4096, hidden: 1 << 17, intermediate: 1 << 20, vocabulary: 1 << 23, context: 1 << 30 };
+const most = {
+  layers: 1024,
+  heads: 1024,
+  headDim: 4096,
+  hidden: 1 << 17,
+  intermediate: 1 << 20,
+  vocabulary: 1 << 23,
+  context: 1 << 30,
+};
 
 export const llama: Architecture = {
   name: 'LlamaForCausalLM',
@@ -23,8 +36,10 @@ export const llama: Architecture = {
     const norm = (tensor: string): NormDescription => ({ tensor, hidden, epsilon });
     const layers = config.count('num_hidden_layers', { most: most.layers });
     const describeLayer = (_: unknown, layer: number): LayerDescription => {
-      const self = (name: string, out: number, into: number) => linear(`model.layers.${layer}.self_attn.${name}`, [out, into], attentionBias);
-      const mlp = (name: string, out: number, into: number) => linear(`model.layers.${layer}.mlp.${name}`, [out, into], mlpBias);
+      const self = (name: string, out: number, into: number) =>
+        linear(`model.layers.${layer}.self_attn.${name}`, [out, into], attentionBias);
+      const mlp = (name: string, out: number, into: number) =>
+        linear(`model.layers.${layer}.mlp.${name}`, [out, into], mlpBias);
       return {
         attentionNorm: norm(`model.layers.${layer}.input_layernorm.weight`),
         attention: {
@@ -68,7 +83,9 @@ function readHeads(config: ConfigReader, hidden: number): { heads: number; kvHea
     throw config.fault(`num_attention_heads (${heads}) is not a multiple of num_key_value_heads (${kvHeads})`);
   }
   if (!config.has('head_dim') && hidden % heads !== 0) {
-    throw config.fault(`hidden_size (${hidden}) is not a multiple of num_attention_heads (${heads}), and head_dim is missing`);
+    throw config.fault(
+      `hidden_size (${hidden}) is not a multiple of num_attention_heads (${heads}), and head_dim is missing`,
+    );
   }
   const headDim = config.countOr('head_dim', hidden / heads, { least: 2, most: most.headDim });
   if (headDim % 2 !== 0) throw config.fault(`head_dim is ${headDim}, but a rotary embedding needs an even one`);

@@ -41,7 +41,8 @@ function embed(build: BuildContext, tokens: Value, decoder: DecoderDescription):
   const { graph } = build;
   const { tensor, out, in: into } = decoder.embedding;
   // A gather reads few rows, so packed models keep the table as it is stored; only a float32 head needs it in float32 anyway.
-  const table = build.format === 'f32' ? floatWeight(build, tensor, [out, into]) : storedWeight(build, tensor, [out, into]);
+  const table =
+    build.format === 'f32' ? floatWeight(build, tensor, [out, into]) : storedWeight(build, tensor, [out, into]);
   const row = reshape(graph, tokens, { to: [1, -1], shape: [1, 'M'] });
   const gathered = gather(graph, table, row, 0);
   return table.type === 'float32' ? gathered : cast(graph, gathered, 'float32');
@@ -78,7 +79,16 @@ function attend(build: BuildContext, { decoder, layer, residual, state }: LayerP
   const keys = rotate(build, rawKeys, state.rotary);
   state.keys.push(keys);
   state.values.push(values);
-  return build.graph.pagedAttention({ layer, heads, kvHeads, headDim, scale: decoder.attentionScale, queries, keys, values });
+  return build.graph.pagedAttention({
+    layer,
+    heads,
+    kvHeads,
+    headDim,
+    scale: decoder.attentionScale,
+    queries,
+    keys,
+    values,
+  });
 }
 
 /** Hands out the new K/V rows of all layers. */
@@ -86,7 +96,10 @@ function emitRows(build: BuildContext, decoder: DecoderDescription, state: Decod
   const { graph } = build;
   const { layers, kvHeads, headDim } = decoder.shape;
   const shape = [layers, 'M', kvHeads, headDim];
-  for (const [name, rows] of [[stepOutputs.newKeys, state.keys] as const, [stepOutputs.newValues, state.values] as const]) {
+  for (const [name, rows] of [
+    [stepOutputs.newKeys, state.keys] as const,
+    [stepOutputs.newValues, state.values] as const,
+  ]) {
     const stacked = concat(graph, rows, { axis: 0, shape: [layers, 'M', kvHeads * headDim] });
     graph.output(reshape(graph, stacked, { to: [layers, -1, kvHeads, headDim], shape }, name));
   }

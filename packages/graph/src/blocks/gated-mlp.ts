@@ -12,6 +12,11 @@ export function gatedMlp(build: BuildContext, x: Value, mlp: GatedMlpDescription
 
 /** x / (1 + exp(-x)): QuickGelu with a factor of 1, one node instead of two. */
 function silu(build: BuildContext, x: Value): Value {
-  const call = { operator: 'QuickGelu', domain: 'com.microsoft', inputs: [x], attributes: { alpha: { float: 1 } } } as const;
+  const call = {
+    operator: 'QuickGelu',
+    domain: 'com.microsoft',
+    inputs: [x],
+    attributes: { alpha: { float: 1 } },
+  } as const;
   return build.graph.call(call, 'float32', x.shape);
 }

@@ -1,5 +1,5 @@
-import { add, multiplyTransposed, splitLast } from '../ir/operators.ts';
 import type { Value } from '../ir/graph.ts';
+import { add, multiplyTransposed, splitLast } from '../ir/operators.ts';
 import type { BuildContext } from './build-context.ts';
 import type { LinearDescription } from './description.ts';
 import { floatWeight } from './weights.ts';
@@ -14,7 +14,13 @@ export const QUANTIZED_BLOCK = 32;
 export function project(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value[] {
   if (build.format === 'f32') return projections.map((projection) => projectFloat(build, x, projection));
   const product = projectQuantized(build, x, projections);
-  return projections.length === 1 ? [product] : splitLast(build.graph, product, projections.map(({ out }) => out));
+  return projections.length === 1
+    ? [product]
+    : splitLast(
+        build.graph,
+        product,
+        projections.map(({ out }) => out),
+      );
 }
 
 /** One projection. */

@@ -7,7 +7,11 @@ import { floatWeight } from './weights.ts';
 export function rmsNorm(build: BuildContext, x: Value, norm: NormDescription): Value {
   const weight = floatWeight(build, norm.tensor, [norm.hidden]);
   const attributes = { axis: { int: -1 }, epsilon: { float: norm.epsilon } };
-  return build.graph.call({ operator: 'SimplifiedLayerNormalization', inputs: [x, weight], attributes }, 'float32', x.shape);
+  return build.graph.call(
+    { operator: 'SimplifiedLayerNormalization', inputs: [x, weight], attributes },
+    'float32',
+    x.shape,
+  );
 }
 
 export interface Residual {
@@ -17,7 +21,11 @@ export interface Residual {
 }
 
 /** Adds a branch's output to the residual and normalises the sum, in one node. */
-export function addAndNorm(build: BuildContext, branch: { residual: Value; output: Value }, norm: NormDescription): Residual {
+export function addAndNorm(
+  build: BuildContext,
+  branch: { residual: Value; output: Value },
+  norm: NormDescription,
+): Residual {
   const { graph } = build;
   const weight = floatWeight(build, norm.tensor, [norm.hidden]);
   const normed = graph.declare('normed', 'float32', branch.residual.shape);

@@ -13,7 +13,12 @@ export interface RotaryTables {
 }
 
 /** Tables for `contextTokens` positions: fixed when the graph is compiled, so that K/V depend on tokens and positions alone. */
-export function rotaryTables(build: BuildContext, rope: RopeDescription, contextTokens: number, positions: Value): RotaryTables {
+export function rotaryTables(
+  build: BuildContext,
+  rope: RopeDescription,
+  contextTokens: number,
+  positions: Value,
+): RotaryTables {
   const { graph } = build;
   const shape = [contextTokens, rope.frequencies.length];
   const table = (name: string, of: (angle: number) => number) =>

@@ -50,9 +50,10 @@ export async function publishFolder(
     await writeManifest(partial);
     await moveInPlace(partial, target);
   } catch (cause) {
-    throw cause instanceof GraphError ? cause : unwritable(place.cacheFolder, cause);
+    throw isSystemError(cause) ? unwritable(place.cacheFolder, cause) : cause;
   } finally {
-    await rm(partial, { recursive: true, force: true });
+    // What cannot be removed is swept away later; the error above is the one to tell.
+    await rm(partial, { recursive: true, force: true }).catch(() => {});
   }
 }
 
@@ -73,7 +74,8 @@ async function moveInPlace(partial: string, target: string): Promise<void> {
   });
   await rm(aside, { recursive: true, force: true });
   if (!(await tryRename(partial, target)) && !(await isIntact(target))) {
-    throw new Error(`${target} is taken by something that is no compiled graph`);
+    const message = `${target} is in the way of a compiled graph: remove it or set OCTAVO_CACHE to another folder`;
+    throw new GraphError('CACHE_UNWRITABLE', message, { file: target });
   }
 }
 
@@ -98,15 +100,21 @@ async function removeStale(cacheFolder: string): Promise<void> {
 }
 
 async function digestOf(file: string): Promise<string> {
-  return createHash('sha256').update(await readFile(file)).digest('hex');
+  return createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex');
+}
+
+/** What the file system refuses carries the name of the call that failed. */
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error;
 }
 
 function hasCode(error: unknown, codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
-function unwritable(cacheFolder: string, cause: unknown): GraphError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  const message = `compiled graphs cannot be kept in ${cacheFolder} (${why}): make room there or set OCTAVO_CACHE to another folder`;
+function unwritable(cacheFolder: string, cause: Error): GraphError {
+  const message = `compiled graphs cannot be kept in ${cacheFolder} (${cause.message}): make room there or set OCTAVO_CACHE to another folder`;
   return new GraphError('CACHE_UNWRITABLE', message, { file: cacheFolder, cause });
 }

@@ -89,7 +89,9 @@ export class ConfigReader {
   }
 
   fault(what: string): GraphError {
-    return new GraphError('CONFIG_INVALID', `${this.file}: ${what}; correct the file or fetch it again`, { file: this.file });
+    return new GraphError('CONFIG_INVALID', `${this.file}: ${what}; correct the file or fetch it again`, {
+      file: this.file,
+    });
   }
 
   #get(field: string): unknown {

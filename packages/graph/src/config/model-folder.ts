@@ -24,7 +24,9 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
   const file = join(folder, 'config.json');
   const fields = await readJsonObject(file, 'CONFIG_MALFORMED').catch((error: unknown) => {
     if (!isNotFound(error)) throw error;
-    throw new GraphError('CONFIG_MISSING', `${folder} has no config.json: give a model folder in Hugging Face layout`, { file });
+    throw new GraphError('CONFIG_MISSING', `${folder} has no config.json: give a model folder in Hugging Face layout`, {
+      file,
+    });
   });
   const config = new ConfigReader(fields, file);
   refuseQuantized(config);
@@ -47,7 +49,9 @@ async function checkFolder(folder: string): Promise<void> {
 function findArchitecture(config: ConfigReader) {
   const names = config.texts('architectures');
   const modelType = config.textOr('model_type', '');
-  const found = architectures.find(({ name, modelType: type }) => (names.length > 0 ? names.includes(name) : type === modelType));
+  const found = architectures.find(({ name, modelType: type }) =>
+    names.length > 0 ? names.includes(name) : type === modelType,
+  );
   if (found !== undefined) return found;
   const given = names.length > 0 ? names.join(', ') : modelType || 'none';
   const known = architectures.map(({ name }) => name).join(', ');

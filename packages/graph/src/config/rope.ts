@@ -11,7 +11,9 @@ const DEFAULT_THETA = 10_000;
 export function readRope(config: ConfigReader, headDim: number): RopeDescription {
   const parameters = config.section('rope_parameters');
   const scaling = parameters ?? config.section('rope_scaling');
-  const theta = parameters?.has('rope_theta') ? parameters.positive('rope_theta') : config.positiveOr('rope_theta', DEFAULT_THETA);
+  const theta = parameters?.has('rope_theta')
+    ? parameters.positive('rope_theta')
+    : config.positiveOr('rope_theta', DEFAULT_THETA);
   if ((scaling ?? config).positiveOr('partial_rotary_factor', 1) !== 1) throw unsupported(config, 'a partial rotation');
   const frequencies = Array.from({ length: headDim / 2 }, (_, pair) => theta ** ((-2 * pair) / headDim));
   if (scaling === undefined) return { frequencies };

@@ -152,7 +152,8 @@ export class GraphBuilder {
     const known = this.#module.constants.get(key);
     if (known !== undefined) return known.value;
     const count = tensor.shape.reduce((product, dim) => product * dim, 1);
-    if (tensor.bytes.length !== count * elementBytes[tensor.type]) throw new Error(`constant ${key} has a wrong length`);
+    if (tensor.bytes.length !== count * elementBytes[tensor.type])
+      throw new Error(`constant ${key} has a wrong length`);
     const value: Value = { name: key, type: tensor.type, shape: tensor.shape };
     this.#module.constants.set(key, { value, bytes: tensor.bytes });
     return value;

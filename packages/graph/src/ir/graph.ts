@@ -88,7 +88,12 @@ export type WeightSource =
   /** The tensor's elements widened to float32. */
   | { readonly kind: 'widened'; readonly tensor: string }
   /** Codes or scales of tensors [out, in] stacked along `out` and quantised in blocks along `in`. */
-  | { readonly kind: 'quantized'; readonly tensors: readonly string[]; readonly bits: 4 | 8; readonly part: QuantizedPart }
+  | {
+      readonly kind: 'quantized';
+      readonly tensors: readonly string[];
+      readonly bits: 4 | 8;
+      readonly part: QuantizedPart;
+    }
   /** Float32 vectors, one after the other. */
   | { readonly kind: 'stacked'; readonly tensors: readonly string[] }
   /** Row r of a float32 table. */

@@ -23,8 +23,18 @@ export const add = binary('Add');
 export const subtract = binary('Sub');
 export const multiply = binary('Mul');
 
-export function less(graph: GraphBuilder, left: Value, right: Value): Value {
-  return graph.call({ operator: 'Less', inputs: [left, right] }, 'bool', broadcast(left.shape, right.shape));
+function comparison(operator: string) {
+  return (graph: GraphBuilder, left: Value, right: Value): Value =>
+    graph.call({ operator, inputs: [left, right] }, 'bool', broadcast(left.shape, right.shape));
+}
+
+export const less = comparison('Less');
+export const equal = comparison('Equal');
+export const and = comparison('And');
+export const or = comparison('Or');
+
+export function not(graph: GraphBuilder, x: Value): Value {
+  return graph.call({ operator: 'Not', inputs: [x] }, 'bool', x.shape);
 }
 
 export function where(graph: GraphBuilder, condition: Value, yes: Value, no: Value): Value {
@@ -40,10 +50,15 @@ export function softmax(graph: GraphBuilder, x: Value, axis: number): Value {
   return graph.call({ operator: 'Softmax', inputs: [x], attributes: { axis: { int: axis } } }, x.type, x.shape);
 }
 
-/** Maximum over the last axis, which stays as 1. */
-export function maxOfLast(graph: GraphBuilder, x: Value): Value {
-  return graph.call({ operator: 'ReduceMax', inputs: [x, graph.ints([-1])] }, x.type, [...x.shape.slice(0, -1), 1]);
+function reductionOfLast(operator: string) {
+  return (graph: GraphBuilder, x: Value): Value =>
+    graph.call({ operator, inputs: [x, graph.ints([-1])] }, x.type, [...x.shape.slice(0, -1), 1]);
 }
+
+/** Maximum over the last axis, which stays as 1. */
+export const maxOfLast = reductionOfLast('ReduceMax');
+/** Sum over the last axis, which stays as 1. */
+export const sumOfLast = reductionOfLast('ReduceSum');
 
 /** Elements of `x` along `axis` chosen by `indexes`. */
 export function gather(graph: GraphBuilder, x: Value, indexes: Value, axis: number): Value {
@@ -68,17 +83,36 @@ export function transpose(graph: GraphBuilder, x: Value, order: readonly number[
   return graph.call({ operator: 'Transpose', inputs: [x], attributes: { perm: { ints: order } } }, x.type, shape);
 }
 
-export function concat(graph: GraphBuilder, parts: readonly Value[], target: { axis: number; shape: readonly Dim[] }): Value {
+export function concat(
+  graph: GraphBuilder,
+  parts: readonly Value[],
+  target: { axis: number; shape: readonly Dim[] },
+): Value {
   const type = parts[0]?.type ?? 'float32';
-  return graph.call({ operator: 'Concat', inputs: parts, attributes: { axis: { int: target.axis } } }, type, target.shape);
+  return graph.call(
+    { operator: 'Concat', inputs: parts, attributes: { axis: { int: target.axis } } },
+    type,
+    target.shape,
+  );
 }
 
-/** Cuts the last axis into parts of the given widths. */
-export function splitLast(graph: GraphBuilder, x: Value, widths: readonly number[]): Value[] {
-  const outputs = widths.map((width) => graph.declare('Split', x.type, [...x.shape.slice(0, -1), width]));
-  const call = { operator: 'Split', inputs: [x, graph.ints(widths)], attributes: { axis: { int: -1 } } };
-  graph.append(call, outputs);
+/** Cuts the last axis into parts of the given widths (int64, one a part). */
+export function split(
+  graph: GraphBuilder,
+  x: Value,
+  parts: { widths: Value; shapes: readonly (readonly Dim[])[] },
+): Value[] {
+  const outputs = parts.shapes.map((shape) => graph.declare('Split', x.type, shape));
+  graph.append({ operator: 'Split', inputs: [x, parts.widths], attributes: { axis: { int: -1 } } }, outputs);
   return outputs;
+}
+
+/** Cuts the last axis into parts of widths that are known. */
+export function splitLast(graph: GraphBuilder, x: Value, widths: readonly number[]): Value[] {
+  return split(graph, x, {
+    widths: graph.ints(widths),
+    shapes: widths.map((width) => [...x.shape.slice(0, -1), width]),
+  });
 }
 
 export function expand(graph: GraphBuilder, x: Value, target: { to: Value; shape: readonly Dim[] }): Value {
@@ -86,7 +120,12 @@ export function expand(graph: GraphBuilder, x: Value, target: { to: Value; shape
 }
 
 export function cast(graph: GraphBuilder, x: Value, type: ElementType, name?: string): Value {
-  return graph.call({ operator: 'Cast', inputs: [x], attributes: { to: { int: onnxElementType[type] } } }, type, x.shape, name);
+  return graph.call(
+    { operator: 'Cast', inputs: [x], attributes: { to: { int: onnxElementType[type] } } },
+    type,
+    x.shape,
+    name,
+  );
 }
 
 /** One dimension of `x` as an int64 tensor [1]. */
@@ -132,11 +171,13 @@ export interface Choice {
   readonly condition: Value;
   readonly yes: Block;
   readonly no: Block;
+  /** The block whose outputs have the shapes that matter; default `yes`. */
+  readonly like?: Block;
 }
 
-/** Runs one of two blocks; the outputs have the shapes that `yes` gives. */
+/** Runs one of two blocks. */
 export function choose(graph: GraphBuilder, choice: Choice): Value[] {
-  const outputs = choice.yes.outputs.map((value) => graph.declare('If', value.type, value.shape));
+  const outputs = (choice.like ?? choice.yes).outputs.map((value) => graph.declare('If', value.type, value.shape));
   const attributes = { then_branch: { block: choice.yes }, else_branch: { block: choice.no } };
   graph.append({ operator: 'If', inputs: [choice.condition], attributes }, outputs);
   return outputs;

@@ -61,7 +61,9 @@ function emitBlock(block: Block): GraphProto {
     name: 'branch',
     node: block.nodes.map(emitNode),
     // A branch's outputs carry no shapes: both branches of an `If` must then agree on nothing that is not known.
-    output: block.outputs.map((value) => create(ValueInfoProtoSchema, { name: value.name, type: emitType(value.type) })),
+    output: block.outputs.map((value) =>
+      create(ValueInfoProtoSchema, { name: value.name, type: emitType(value.type) }),
+    ),
   });
 }
 
@@ -84,9 +86,17 @@ function emitAttribute(name: string, attribute: Attribute): AttributeProto {
     return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: attribute.float });
   }
   if ('ints' in attribute) {
-    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: attribute.ints.map(BigInt) });
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.INTS,
+      ints: attribute.ints.map(BigInt),
+    });
   }
-  return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.GRAPH, g: emitBlock(attribute.block) });
+  return create(AttributeProtoSchema, {
+    name,
+    type: AttributeProto_AttributeType.GRAPH,
+    g: emitBlock(attribute.block),
+  });
 }
 
 function emitValue(value: Value) {

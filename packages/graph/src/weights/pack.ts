@@ -70,7 +70,8 @@ class Packer {
     const floats = new Float32Array(rowsAWrite * columns);
     for (let first = 0; first < rows; first += rowsAWrite) {
       const count = Math.min(rowsAWrite, rows - first);
-      for (let row = 0; row < count; row += 1) fillRow(first + row, floats.subarray(row * columns, (row + 1) * columns));
+      for (let row = 0; row < count; row += 1)
+        fillRow(first + row, floats.subarray(row * columns, (row + 1) * columns));
       await this.#write(floats.subarray(0, count * columns), offset + first * columns * 4);
     }
   }

@@ -47,7 +47,11 @@ export function quantizeRows(rows: Float32Array, layout: QuantizedLayout, into: 
       into.scales[at] = scale;
       // Divided in double by the scale as it is stored, so that rounding to float32 is part of what the codes make up for.
       const stored = into.scales[at] as number;
-      write(rows, { begin, end, inverse: stored === 0 ? 0 : 1 / stored }, into.codes.subarray(at * codesABlock, (at + 1) * codesABlock));
+      write(
+        rows,
+        { begin, end, inverse: stored === 0 ? 0 : 1 / stored },
+        into.codes.subarray(at * codesABlock, (at + 1) * codesABlock),
+      );
     }
   }
   return undefined;
@@ -63,7 +67,7 @@ function extremeOf(rows: Float32Array, begin: number, end: number): number {
     if (absolute > magnitude) {
       magnitude = absolute;
       extreme = x;
-    } else if (absolute !== absolute) return Number.NaN;
+    } else if (Number.isNaN(absolute)) return absolute;
   }
   return extreme;
 }

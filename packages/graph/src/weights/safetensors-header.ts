@@ -138,7 +138,11 @@ function checkOverlap(tensors: readonly StoredTensor[], file: string): void {
 }
 
 /** Fills `into` from `offset` on. Throws WEIGHTS_CHANGED when the file has become shorter since its header was checked. */
-export async function readExactly(handle: FileHandle, into: Uint8Array, place: { file: string; offset: number }): Promise<void> {
+export async function readExactly(
+  handle: FileHandle,
+  into: Uint8Array,
+  place: { file: string; offset: number },
+): Promise<void> {
   let done = 0;
   while (done < into.length) {
     const { bytesRead } = await handle.read(into, done, into.length - done, place.offset + done);
@@ -151,7 +155,10 @@ export async function readExactly(handle: FileHandle, into: Uint8Array, place: {
 }
 
 function malformed(file: string, what: string, details: { tensor?: string; cause?: unknown } = {}): GraphError {
-  return new GraphError('SAFETENSORS_MALFORMED', `${file} ${what}: fetch the file again or write it anew`, { file, ...details });
+  return new GraphError('SAFETENSORS_MALFORMED', `${file} ${what}: fetch the file again or write it anew`, {
+    file,
+    ...details,
+  });
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -41,7 +41,10 @@ export class WeightFiles {
   readonly files: readonly WeightFile[];
   readonly #tensors: ReadonlyMap<string, { file: WeightFile; stored: StoredTensor }>;
 
-  private constructor(files: readonly WeightFile[], tensors: ReadonlyMap<string, { file: WeightFile; stored: StoredTensor }>) {
+  private constructor(
+    files: readonly WeightFile[],
+    tensors: ReadonlyMap<string, { file: WeightFile; stored: StoredTensor }>,
+  ) {
     this.files = files;
     this.#tensors = tensors;
   }
@@ -121,12 +124,15 @@ async function listFiles(folder: string): Promise<Map<string, string[] | undefin
   }
   const index = await readJsonObject(join(folder, INDEX_FILE), 'WEIGHTS_INDEX_MALFORMED');
   const weightMap = index.weight_map;
-  if (typeof weightMap !== 'object' || weightMap === null || Array.isArray(weightMap)) throw badIndex('has no weight_map');
+  if (typeof weightMap !== 'object' || weightMap === null || Array.isArray(weightMap))
+    throw badIndex('has no weight_map');
   const files = new Map<string, string[]>();
   for (const [tensor, file] of Object.entries(weightMap)) {
     // A plain name: an index must not lead to files outside the folder.
     if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file)) {
-      throw badIndex(`puts tensor ${JSON.stringify(tensor)} in ${JSON.stringify(file)}, which is no safetensors file of the folder`);
+      throw badIndex(
+        `puts tensor ${JSON.stringify(tensor)} in ${JSON.stringify(file)}, which is no safetensors file of the folder`,
+      );
     }
     const tensors = files.get(file);
     if (tensors === undefined) files.set(file, [tensor]);
@@ -136,17 +142,24 @@ async function listFiles(folder: string): Promise<Map<string, string[] | undefin
   return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-async function openWeightFile(folder: string, name: string): Promise<{ file: WeightFile; stored: readonly StoredTensor[] }> {
+async function openWeightFile(
+  folder: string,
+  name: string,
+): Promise<{ file: WeightFile; stored: readonly StoredTensor[] }> {
   let handle: FileHandle;
   const path = join(folder, name);
   try {
     handle = await open(path, 'r');
   } catch (cause) {
-    throw new GraphError('WEIGHTS_MISSING', `${path} cannot be opened: fetch the file, or make it readable`, { file: path, cause });
+    throw new GraphError('WEIGHTS_MISSING', `${path} cannot be opened: fetch the file, or make it readable`, {
+      file: path,
+      cause,
+    });
   }
   try {
     const stat = await handle.stat({ bigint: true });
-    if (!stat.isFile()) throw new GraphError('WEIGHTS_MISSING', `${path} is not a file: fetch the model's weights`, { file: path });
+    if (!stat.isFile())
+      throw new GraphError('WEIGHTS_MISSING', `${path} is not a file: fetch the model's weights`, { file: path });
     const { tensors, digest } = await readSafetensorsHeader(handle, name);
     const file: WeightFile = {
       name,
@@ -177,7 +190,9 @@ async function closeAll(files: readonly WeightFile[]): Promise<void> {
 }
 
 function badIndex(what: string): GraphError {
-  return new GraphError('WEIGHTS_INDEX_MALFORMED', `${INDEX_FILE} ${what}: fetch the index again`, { file: INDEX_FILE });
+  return new GraphError('WEIGHTS_INDEX_MALFORMED', `${INDEX_FILE} ${what}: fetch the index again`, {
+    file: INDEX_FILE,
+  });
 }
 
 function missingFromShard(tensor: string, file: string): GraphError {
