@@ -101,12 +101,12 @@ async function writeTensors(file: string, tensors: readonly TensorPlan[], seed: 
   const header = Buffer.from(json.padEnd(Math.ceil(json.length / 64) * 64 + 56, ' '));
   const prefix = Buffer.alloc(8);
   prefix.writeBigUInt64LE(BigInt(header.length));
-  const handle = await open(file, 'w');
+  const output = await open(file, 'w');
   try {
-    await handle.writeFile(Buffer.concat([prefix, header]));
-    for (const [index, tensor] of tensors.entries()) await handle.writeFile(fill(tensor, seed + index));
+    await output.writeFile(Buffer.concat([prefix, header]));
+    for (const [index, tensor] of tensors.entries()) await output.writeFile(fill(tensor, seed + index));
   } finally {
-    await handle.close();
+    await output.close();
   }
 }
 

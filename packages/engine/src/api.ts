@@ -26,9 +26,9 @@ export interface EngineOptions {
   readonly kvCache?: boolean;
   /** `linear` is the naive index (the ablation). Default `radix`. */
   readonly index?: 'radix' | 'linear';
-  /** Threads of the runtime. Default: chosen by measurement, see docs/performance.md. */
+  /** Threads of the runtime. Default: 1 for models of at most 256 hidden units, else one a processor, at most 8. */
   readonly threads?: number;
-  /** Where compiled graphs are kept. Default: OCTAVO_CACHE, else the platform's cache folder (resolved by the caller of the library or by the command line). */
+  /** Where compiled graphs are kept. Default: OCTAVO_CACHE, else the platform's cache folder. */
   readonly cacheFolder?: string;
   /** Debugging: proves every step plan before its run and that nobody changed it after; a broken one stops the engine. Slow. Default false. */
   readonly verifyPlans?: boolean;

@@ -16,7 +16,7 @@ import { EngineError } from './errors.ts';
 import type { Calls, CompleteMessage, PromptInput } from './protocol.ts';
 import { type ResolvedSampling, resolveSampling } from './sampling/resolve-sampling.ts';
 
-/** Priorities are compared as 32-bit integers; the lowest one is the engine's own, for warming. */
+/** Priorities of requests are above the lowest one, which is the engine's own: warming runs behind everything else. */
 export const LOWEST_PRIORITY = -(2 ** 31);
 const HIGHEST_PRIORITY = 2 ** 31 - 1;
 

@@ -8,7 +8,7 @@ import { FakeRunner, fakeCompletion } from './fake-runner.ts';
 import { openEngineWith } from './open-engine.ts';
 
 /** Storms in a run of the tests; CI runs the default. */
-const RUNS = Number(process.env.OCTAVO_STORM_RUNS ?? 40);
+const RUNS = Number(process.env.OCTAVO_STORM_RUNS ?? 200);
 
 /** What happened in all storms together: a storm without aborts, failures and preemptions would show nothing. */
 const seen = { answered: 0, cached: 0, aborted: 0, failed: 0, preempted: 0 };

@@ -34,7 +34,8 @@ export type OwnRunnerOptions = Omit<EngineOptions, 'mode' | 'weights' | 'threads
 
 /**
  * An engine over an executor of the caller's own (or `FakeRunner`), in the caller's thread: functions cannot be sent to another one.
- * The engine owns the runner from here on: `close()` disposes it. Rejects with an `EngineError`.
+ * An open engine owns the runner: `close()` disposes it. Rejects with an `EngineError`; the
+ * runner is then still the caller's.
  */
 export async function openEngineWith(model: ModelParts, options: OwnRunnerOptions = {}): Promise<Engine> {
   const config = engineConfig(options);

@@ -35,7 +35,12 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
   });
   const text = await openText(model);
   onProgress({ status: 'load', loaded: 0, total: 1 });
-  const runner = await OrtRunner.open(compiled, { threads: config.threads ?? defaultThreads(), spinning: false });
+  const runner = await OrtRunner.open(compiled, {
+    threads: config.threads ?? defaultThreads(compiled.shape),
+    // Polling threads make an idle machine up to twice as fast, and are several times slower as soon as something else runs on it:
+    // a server's own event loop, for one.
+    spinning: false,
+  });
   try {
     const { endIds, fingerprint } = compiled;
     const defaultMaxTokens = await readDefaultMaxTokens(model);

@@ -26,7 +26,7 @@ export interface Head {
   nowMs: number;
 }
 
-/** Who takes what a sequence yields. Exactly one of `finished` and `failed` is called, once, and nothing after it. */
+/** Who takes what a sequence yields. One of `finished` and `failed` is called last, once (`failed` also when `finished` threw). */
 export interface SequenceConsumer {
   /** Full logits are wanted where the next token is sampled; they are costly to hand out. */
   readonly wantsLogits: boolean;
@@ -83,11 +83,6 @@ export class StepLoop {
     this.#finish(sequence, 'abort');
   }
 
-  /** Ends every sequence. */
-  abortAll(): void {
-    for (const sequence of [...this.#consumers.keys()]) this.abort(sequence);
-  }
-
   /** Hands the same error to every consumer and forgets them; the source is not asked: it may be what broke. */
   failAll(error: unknown): void {
     const consumers = [...this.#consumers.values()];
@@ -102,9 +97,8 @@ export class StepLoop {
     const plan = source.plan();
     if (!plan) {
       const stalled = source.waitingCount + source.runningCount;
-      if (stalled > 0)
-        throw brokenInvariant(`every admitted request ends, but nothing runs while ${stalled} sequences wait`);
-      return false;
+      if (stalled === 0) return false;
+      throw brokenInvariant(`every admitted request ends, but nothing runs while ${stalled} sequences wait`);
     }
     this.#planned(plan, started);
     this.#copyPages(plan);
@@ -231,7 +225,11 @@ export class StepLoop {
     this.#consumers.delete(sequence);
     const usage = this.#parts.source.usage(sequence);
     this.counters.finished(usage);
-    consumer.finished(reason, usage);
+    try {
+      consumer.finished(reason, usage);
+    } catch (error) {
+      consumer.failed(error);
+    }
   }
 
   #fail(sequence: number, error: unknown): void {

@@ -267,6 +267,7 @@ describe('compileModel', () => {
     ['an unknown weight format', { weights: 'q2' }, /weights is "q2": give f32, q8, q4/],
     ['a context beyond the model', { contextTokens: 257 }, /contextTokens is 257: give 1 to the model's 256/],
     ['no context', { contextTokens: 0 }, /contextTokens is 0/],
+    ['an unknown option', { level: 3 }, /level is unknown: give weights, levels,/],
     ['no cache folder', { cacheFolder: '' }, /cacheFolder is ""/],
   ];
   it.each(options)('refuses %s', async (_, given, message) => {

@@ -18,6 +18,7 @@ import { PACKED_FILE, type Placement, placeWeights } from './weights/placement.t
 import { WeightFiles } from './weights/weight-files.ts';
 
 const weightFormats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
+const optionNames: readonly string[] = ['weights', 'levels', 'contextTokens', 'cacheFolder', 'onProgress'];
 
 /** More levels than a prefix tree is ever deep in practice; each costs inputs in every step. */
 const MAX_LEVELS = 16;
@@ -73,6 +74,9 @@ export async function compileModel(folder: string, options: CompileOptions): Pro
 }
 
 function checkOptions(own: DecoderDescription, options: CompileOptions): Compilation {
+  const unknown = Object.keys(options).find((key) => !optionNames.includes(key));
+  if (unknown !== undefined)
+    throw new GraphError('OPTION_INVALID', `option ${unknown} is unknown: give ${optionNames.join(', ')}`);
   const { weights = 'f32', levels, cacheFolder, onProgress = () => {} } = options;
   if (!weightFormats.includes(weights)) throw wrongOption('weights', weights, weightFormats.join(', '));
   if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS)

@@ -80,6 +80,22 @@ describe.each(INDEXES)('fork, %s index', (index) => {
     expectIdle(cache);
   });
 
+  it('lets the parent end, but not seal the page that the fork still reads', () => {
+    const cache = cacheOf({ index });
+    const parent = publishAll(cache, 'aaaabb');
+    const child = fork(parent, 'aaaabb');
+    parent.seal(tokensOf('aaaabb'), 6);
+    expect(parent.sharedPages).toBe(1);
+    expectHealthy(cache);
+    parent.release();
+    expect(cache.stats()).toMatchObject({ publishedPages: 1, detachedPages: 1 });
+    child.transferred();
+    child.seal(tokensOf('aaaabb'), 6);
+    expect(matched(cache, 'aaaabb!')).toBe(6);
+    child.release();
+    expectIdle(cache);
+  });
+
   it('copies full pages too when the parent could not publish them yet', () => {
     const cache = cacheOf({ index });
     const parent = publishAll(cache, 'aaaabb');

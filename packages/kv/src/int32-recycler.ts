@@ -17,6 +17,7 @@ export class Int32Recycler {
   /** A longer array with the first `kept` elements of `array`, which is taken back. O(kept). */
   grow(array: Int32Array, kept: number, minimum: number): Int32Array {
     const longer = this.take(minimum);
+    // One by one: a subarray to copy from would be one more object.
     for (let at = 0; at < kept; at++) longer[at] = array[at] as number;
     this.give(array);
     return longer;

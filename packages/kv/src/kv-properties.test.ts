@@ -8,6 +8,7 @@ import { createKvCache } from './paged-kv-cache.ts';
 
 // Tight pools: a sequence alone may need all pages, so refusals and evictions are common.
 const POOL = fc.record({ pageSize: fc.integer({ min: 1, max: 4 }), spare: fc.integer({ min: 0, max: 12 }) });
+const TIMEOUT_MS = 60_000 + 50 * PROPERTY_RUNS;
 
 function checkLives(indexes: readonly ('radix' | 'linear')[]): void {
   fc.assert(
@@ -25,13 +26,21 @@ function checkLives(indexes: readonly ('radix' | 'linear')[]): void {
 }
 
 describe.each(INDEXES)('a cache with the %s index, driven at random', (index) => {
-  it('keeps every law, reuses the longest common prefix to the token, and leaves no page behind', () => {
-    checkLives([index]);
-  });
+  it(
+    'keeps every law, reuses the longest common prefix to the token, and leaves no page behind',
+    () => {
+      checkLives([index]);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 describe('the radix index and the naive one, driven alike', () => {
-  it('answer alike, evict alike and explain misses alike', () => {
-    checkLives(['radix', 'linear']);
-  });
+  it(
+    'answer alike, evict alike and explain misses alike',
+    () => {
+      checkLives(['radix', 'linear']);
+    },
+    TIMEOUT_MS,
+  );
 });

@@ -64,6 +64,16 @@ describe.each(INDEXES)('miss reasons, %s index', (index) => {
     expect(reasonFor(cache, 'aaaabbbb')).toBe('cold');
   });
 
+  it('are cold again for a page beside one that matches in part, once it came back and was cleared', () => {
+    const cache = cacheOf({ index });
+    serve(cache, 'aabb');
+    makeRoom(cache, 9);
+    serve(cache, 'aabb');
+    cache.clear();
+    serve(cache, 'aacc');
+    expect(reasonFor(cache, 'aabb!')).toBe('cold');
+  });
+
   it('are cold when more pages were evicted since than are remembered', () => {
     const cache = cacheOf({ index, ghostEntries: 2 });
     for (const text of ['aaaa', 'bbbb', 'cccc']) serve(cache, text);

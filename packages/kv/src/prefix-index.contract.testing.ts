@@ -71,6 +71,23 @@ export function describePrefixIndex(name: string, create: (options: IndexOptions
       expect(bench.index.evictablePages).toBe(3);
     });
 
+    it('copies from the next page in order when two have equally much in common, from the last before if there is none', () => {
+      const bench = new Bench(create);
+      for (const text of ['abaa', 'abcc', 'abee']) bench.release(bench.publish(text));
+      const sourceFor = (text: string) => {
+        const found = { ...bench.index.lockMatch(tokensOf(text), text.length, '') };
+        bench.index.unlock(found.lockNode);
+        return [found.sourcePage, found.sourceTokens];
+      };
+      expect(['abbx', 'abdx', 'abfx', 'ab', 'aaaa'].map(sourceFor)).toEqual([
+        [2, 2],
+        [3, 2],
+        [3, 2],
+        [1, 1],
+        [1, 1],
+      ]);
+    });
+
     it('locks a root when nothing matches, and drops it with the lock', () => {
       const bench = new Bench(create);
       const found = bench.index.lockMatch(tokensOf('aa'), 2, 'salt');

@@ -157,14 +157,12 @@ export class RadixNodes {
   }
 
   /** Takes the last page off a label. O(1). */
-  trim(node: NodeId): PageId {
-    const page = this.lastPage(node);
-    const previous = this.previousPage(page);
+  trim(node: NodeId): void {
+    const previous = this.previousPage(this.lastPage(node));
     if (previous === NULL_PAGE) this.#firstPage[node] = NULL_PAGE;
     else this.#nextPage[previous] = NULL_PAGE;
     this.#lastPage[node] = previous;
     this.#pageCount[node] = this.pageCount(node) - 1;
-    return page;
   }
 
   /**

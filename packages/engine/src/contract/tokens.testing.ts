@@ -27,7 +27,7 @@ const shopkeeperVariants: readonly Variant[] = [
   { what: 'without sharing', options: { sharing: false } },
   { what: 'with the naive index', options: { index: 'linear' } },
   { what: 'one sequence a step', options: { maxSequences: 1 } },
-  { what: 'on one thread', options: { threads: 1 } },
+  { what: 'on two threads', options: { threads: 2 } },
   { what: 'without any K/V cache', options: { kvCache: false }, goldens: few },
 ];
 const llamaVariants: readonly EngineOptions[] = [

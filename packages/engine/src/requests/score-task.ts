@@ -1,4 +1,5 @@
 /** Scores a text: one pass over its tokens, from which nothing is kept but one number a token (and the last row of logits). */
+import type { FinishReason } from '@octavo/scheduler';
 import type { ScoreResult } from '../api.ts';
 import { logProbabilityOf, perplexityOf } from '../sampling/log-probability.ts';
 import type { Head, SequenceConsumer } from '../step-loop.ts';
@@ -36,7 +37,9 @@ export class ScoreTask implements SequenceConsumer {
     return head.argmax;
   }
 
-  finished(): void {
+  finished(reason: FinishReason): void {
+    // Whoever aborted it waits for no answer, and there is none.
+    if (reason === 'abort') return;
     const logprobs = this.#logprobs;
     const perplexity = perplexityOf(logprobs);
     this.#listener.scored({

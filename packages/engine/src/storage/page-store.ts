@@ -57,13 +57,8 @@ export class PageStore {
   /** Copies rows [0, tokens) of page `from` over those of page `to`, in every layer. Allocates nothing. */
   copyRows(from: number, to: number, tokens: number): void {
     const { layout } = this;
-    if (
-      from === NULL_PAGE ||
-      to === NULL_PAGE ||
-      from >= layout.pages ||
-      to >= layout.pages ||
-      tokens > layout.pageSize
-    ) {
+    const isWritable = (page: number) => page > NULL_PAGE && page < layout.pages;
+    if (!isWritable(from) || !isWritable(to) || tokens > layout.pageSize) {
       throw brokenInvariant(
         `a copy of ${tokens} rows from page ${from} to page ${to} leaves the pages 1 to ${layout.pages - 1}`,
       );

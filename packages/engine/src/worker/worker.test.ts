@@ -24,9 +24,10 @@ describe('a worker', () => {
       const { openEngine } = await import(${JSON.stringify(library)});
       const options = { cacheFolder: ${JSON.stringify(temporaryFolder())} };
       const engine = await openEngine(${JSON.stringify(shopkeeper.folder)}, options);
-      const results = Array.from({ length: 8 }, (_, i) => engine.generate({ ids: [1, 5 + i], maxTokens: 900 }).result());
-      const ended = Promise.allSettled(results);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      const running = Array.from({ length: 8 }, (_, i) =>
+        engine.generate({ ids: [1, 5 + i], maxTokens: 900, ignoreEos: true }));
+      const ended = Promise.allSettled(running.map((generation) => generation.result()));
+      await running[0][Symbol.asyncIterator]().next();
       await engine.close();
       const codes = (await ended).map(({ reason }) => reason?.code);
       console.log(JSON.stringify([...new Set(codes)]));`;

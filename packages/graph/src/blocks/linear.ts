@@ -1,11 +1,9 @@
 import type { Value } from '../ir/graph.ts';
 import { add, multiplyTransposed, splitLast } from '../ir/operators.ts';
+import { QUANTIZED_BLOCK } from '../weights/quantize.ts';
 import type { BuildContext } from './build-context.ts';
 import type { LinearDescription } from './description.ts';
 import { floatWeight } from './weights.ts';
-
-/** Columns of a matrix that share one scale. */
-export const QUANTIZED_BLOCK = 32;
 
 /**
  * Projections that read the same input, [1, M, in] -> [1, M, out] each. Packed weights become one matrix for all of them; float32

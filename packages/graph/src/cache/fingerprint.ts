@@ -4,7 +4,7 @@ import { readExactly } from '../weights/safetensors-header.ts';
 import type { WeightFile } from '../weights/weight-files.ts';
 
 /** Raise it whenever the same model would be compiled into another graph or into other packed weights. */
-export const COMPILER_VERSION = 2;
+export const COMPILER_VERSION = 3;
 
 /** Everything that decides what is compiled. */
 export interface FingerprintParts {
@@ -40,7 +40,7 @@ async function hashSamples(hash: Hash, file: WeightFile): Promise<void> {
   const lastOffset = file.bytes - sample.length;
   for (let place = 0; place < SAMPLES_A_FILE; place += 1) {
     const offset = Math.floor((lastOffset * place) / (SAMPLES_A_FILE - 1));
-    await readExactly(file.handle, sample, { file: file.name, offset });
+    await readExactly(file.reader, sample, { file: file.name, offset });
     hash.update(sample);
   }
 }

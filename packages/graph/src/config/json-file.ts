@@ -20,16 +20,16 @@ export async function readJsonObject(file: string, malformedCode: GraphErrorCode
 }
 
 async function readText(file: string, malformedCode: GraphErrorCode): Promise<string> {
-  const handle = await open(file, 'r');
+  const reader = await open(file, 'r');
   try {
-    const stat = await handle.stat();
+    const stat = await reader.stat();
     if (!stat.isFile() || stat.size > MAX_JSON_BYTES) {
       const message = `${file} is not a file of at most ${MAX_JSON_BYTES} bytes: give a model folder with a configuration in JSON`;
       throw new GraphError(malformedCode, message, { file });
     }
-    return await handle.readFile('utf8');
+    return await reader.readFile('utf8');
   } finally {
-    await handle.close();
+    await reader.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import {
   type Attribute,
-  type Block,
+  type Branch,
   type Constant,
   type Dim,
   type ElementType,
@@ -21,7 +21,7 @@ export interface OperatorCall {
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
 
-/** What is common to a graph and all of its blocks: names, inputs, constants and weights. */
+/** What is common to a graph and all of its branches: names, inputs, constants and weights. */
 class Module {
   readonly inputs: Value[] = [];
   readonly outputs: Value[] = [];
@@ -35,7 +35,7 @@ class Module {
   }
 }
 
-/** Appends nodes to one block of a graph; blocks made from it share its names, constants and weights. */
+/** Appends nodes to a graph or to one of its branches; branches share the graph's names, constants and weights. */
 export class GraphBuilder {
   readonly #module: Module;
   readonly #nodes: GraphNode[] = [];
@@ -121,8 +121,8 @@ export class GraphBuilder {
     return value;
   }
 
-  /** Builds a branch of an `If`. */
-  block(build: (inner: GraphBuilder) => readonly Value[]): Block {
+  /** Builds one side of an `If`. */
+  branch(build: (inner: GraphBuilder) => readonly Value[]): Branch {
     const inner = new GraphBuilder(this.#module);
     const outputs = build(inner);
     return { nodes: inner.#nodes, outputs };

@@ -29,7 +29,7 @@ export type Attribute =
   | { readonly int: number }
   | { readonly float: number }
   | { readonly ints: readonly number[] }
-  | { readonly block: Block };
+  | { readonly branch: Branch };
 
 /** '' is the ONNX standard domain. */
 export type OperatorDomain = '' | 'com.microsoft';
@@ -69,8 +69,8 @@ export interface PagedAttentionNode {
 
 export type GraphNode = OperatorNode | PagedAttentionNode;
 
-/** A branch of an `If`: it may read every value defined before the `If`. */
-export interface Block {
+/** One side of an `If`: it may read every value defined before the `If`. */
+export interface Branch {
   readonly nodes: readonly GraphNode[];
   readonly outputs: readonly Value[];
 }

@@ -1,6 +1,6 @@
 /** Operators as functions of values: each appends one node and works out the shape of what comes out. */
 import type { GraphBuilder } from './builder.ts';
-import type { Block, Dim, ElementType, Value } from './graph.ts';
+import type { Branch, Dim, ElementType, Value } from './graph.ts';
 
 /** Shape after broadcasting; a symbolic dimension wins over 1. */
 export function broadcast(a: readonly Dim[], b: readonly Dim[]): Dim[] {
@@ -128,6 +128,12 @@ export function cast(graph: GraphBuilder, x: Value, type: ElementType, name?: st
   );
 }
 
+/** int64 0, 1, ... below a number given as int64 [1]; `dim` names it. */
+export function range(graph: GraphBuilder, end: Value, dim: string): Value {
+  const limit = reshape(graph, end, { to: [], shape: [] });
+  return graph.call({ operator: 'Range', inputs: [graph.int(0), limit, graph.int(1)] }, 'int64', [dim]);
+}
+
 /** One dimension of `x` as an int64 tensor [1]. */
 export function dimension(graph: GraphBuilder, x: Value, axis: number): Value {
   const attributes = { start: { int: axis }, end: { int: axis + 1 } };
@@ -149,13 +155,6 @@ export function multiplyTransposed(graph: GraphBuilder, product: MatrixProduct):
   return graph.call({ operator: 'FusedMatMul', domain: 'com.microsoft', inputs, attributes }, 'float32', product.shape);
 }
 
-/** alpha x left^T x right over the last two axes. */
-export function multiplyLeftTransposed(graph: GraphBuilder, product: MatrixProduct): Value {
-  const attributes = { transA: { int: 1 }, alpha: { float: product.alpha ?? 1 } };
-  const inputs = [product.left, product.right];
-  return graph.call({ operator: 'FusedMatMul', domain: 'com.microsoft', inputs, attributes }, 'float32', product.shape);
-}
-
 /** left x right over the last two axes. */
 export function multiplyMatrices(graph: GraphBuilder, product: Omit<MatrixProduct, 'alpha'>): Value {
   return graph.call({ operator: 'MatMul', inputs: [product.left, product.right] }, 'float32', product.shape);
@@ -169,16 +168,14 @@ export function identity(graph: GraphBuilder, x: Value): Value {
 export interface Choice {
   /** bool [1] */
   readonly condition: Value;
-  readonly yes: Block;
-  readonly no: Block;
-  /** The block whose outputs have the shapes that matter; default `yes`. */
-  readonly like?: Block;
+  readonly yes: Branch;
+  readonly no: Branch;
 }
 
-/** Runs one of two blocks. */
+/** Runs one of two branches; the outputs are described by `yes`. */
 export function choose(graph: GraphBuilder, choice: Choice): Value[] {
-  const outputs = (choice.like ?? choice.yes).outputs.map((value) => graph.declare('If', value.type, value.shape));
-  const attributes = { then_branch: { block: choice.yes }, else_branch: { block: choice.no } };
+  const outputs = choice.yes.outputs.map((value) => graph.declare('If', value.type, value.shape));
+  const attributes = { then_branch: { branch: choice.yes }, else_branch: { branch: choice.no } };
   graph.append({ operator: 'If', inputs: [choice.condition], attributes }, outputs);
   return outputs;
 }

@@ -17,6 +17,7 @@ import {
   type PoolShape,
   type StepSpec,
 } from '../ort.testing.ts';
+import { stepInputs } from '../step-interface.ts';
 import { lowerPagedAttention } from './paged-attention.ts';
 
 /** Property runs; CI default 400 (OCTAVO_PROPERTY_RUNS). */
@@ -73,10 +74,15 @@ describe('lowered attention over pages', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function run(
-    { shape, step, pool, seed, spread }: Case,
-    poison = 0,
-  ): Promise<{ actual: Float32Array; expected: Float64Array }> {
+  interface RunOptions {
+    /** What slots that no row may read are filled with. */
+    readonly poison?: number;
+    /** Changes the inputs of a step that stays the same. */
+    readonly alter?: (feeds: Record<string, OrtTensor>) => void;
+  }
+
+  async function run(given: Case, options: RunOptions = {}): Promise<{ actual: Float32Array; expected: Float64Array }> {
+    const { shape, step, pool, seed, spread } = given;
     const { heads, kvHeads, headDim } = shape;
     const rowCount = step.tokens.length;
     const elements = kvHeads * pool.pages * pool.pageSize * headDim;
@@ -87,11 +93,13 @@ describe('lowered attention over pages', () => {
       values: randomFloats(rowCount * kvHeads * headDim, seed + 4),
     };
     const expected = referenceAttention({ shape, rows, step, pools, pool, scale: SCALE });
-    if (poison !== 0) poisonUnread(pools, { step, pool, shape, poison });
+    const { poison, alter } = options;
+    if (poison !== undefined) poisonUnread(pools, { step, pool, shape, poison });
     const feeds = attentionFeeds({ levels: LEVELS, ...shape }, step, { pools: [pools], pool });
     feeds.queries = new ort.Tensor('float32', rows.queries, [1, rowCount, heads * headDim]);
     feeds.keys = new ort.Tensor('float32', rows.keys, [1, rowCount, kvHeads * headDim]);
     feeds.values = new ort.Tensor('float32', rows.values, [1, rowCount, kvHeads * headDim]);
+    alter?.(feeds);
     const outputs = await (sessions.get(shape) as Session).run(feeds);
     return { actual: outputs.attended?.data as Float32Array, expected };
   }
@@ -109,7 +117,7 @@ describe('lowered attention over pages', () => {
   it('does not read what lies behind the tokens of a group', async () => {
     await fc.assert(
       fc.asyncProperty(arbitraryCase(), async (given) => {
-        const { actual, expected } = await run(given, 1e6);
+        const { actual, expected } = await run(given, { poison: 1e6 });
         expect(deviation(actual, expected)).toBeLessThan(1e-5);
       }),
       { numRuns: Math.ceil(RUNS / 4) },
@@ -168,6 +176,17 @@ describe('lowered attention over pages', () => {
   ];
   it.each(named)('handles %s', async (_, given) => {
     const { actual, expected } = await run({ shape, step: given, pool, seed: 7, spread: 4 });
+    expect(deviation(actual, expected)).toBeLessThan(1e-5);
+  });
+
+  it.each([1, 3])('ignores what a part was given that is off, in a step of %s rows', async (rowCount) => {
+    const alter = (feeds: Record<string, OrtTensor>) => {
+      for (const level of [0, 1, 2]) {
+        feeds[stepInputs.levelTokens(level)] = new ort.Tensor('int32', Int32Array.of(4), [1]);
+        feeds[stepInputs.levelPages(level)] = new ort.Tensor('int32', Int32Array.of(3), [1, 1]);
+      }
+    };
+    const { actual, expected } = await run({ shape, step: step(rowCount, {}), pool, seed: 7, spread: 4 }, { alter });
     expect(deviation(actual, expected)).toBeLessThan(1e-5);
   });
 

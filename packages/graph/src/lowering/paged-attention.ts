@@ -1,4 +1,4 @@
-/** Replaces attention over pages by ONNX operators: one branch for a single row, one for everything else. */
+/** Replaces attention over pages by ONNX operators: one branch for a step of a single row, one for everything else. */
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { Graph, PagedAttentionNode } from '../ir/graph.ts';
 import { attendInParts } from './merged-parts.ts';
@@ -21,8 +21,8 @@ export function lowerPagedAttention(builder: GraphBuilder, levels: number): Grap
 }
 
 function lowerNode(graph: GraphBuilder, node: PagedAttentionNode, tables: StepTables): void {
-  const singleRow = graph.block((inner) => [attendSingleRow(inner, node, tables)]);
-  const inParts = graph.block((inner) => [attendInParts(inner, node, tables)]);
-  const attributes = { then_branch: { block: singleRow }, else_branch: { block: inParts } };
-  graph.append({ operator: 'If', inputs: [tables.singleRow.on], attributes }, [node.output]);
+  const singleRow = graph.branch((inner) => [attendSingleRow(inner, node, tables)]);
+  const inParts = graph.branch((inner) => [attendInParts(inner, node, tables)]);
+  const attributes = { then_branch: { branch: singleRow }, else_branch: { branch: inParts } };
+  graph.append({ operator: 'If', inputs: [tables.isSingleRow], attributes }, [node.output]);
 }

@@ -19,7 +19,7 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
-import type { Attribute, Block, Constant, Dim, Graph, GraphNode, Value } from '../ir/graph.ts';
+import type { Attribute, Branch, Constant, Dim, Graph, GraphNode, Value } from '../ir/graph.ts';
 import { onnxElementType } from '../ir/operators.ts';
 
 /** Where a weight's bytes lie: a file in the graph's folder. */
@@ -56,12 +56,12 @@ export function emitOnnx(graph: Graph, extents: ReadonlyMap<string, WeightExtent
   return toBinary(ModelProtoSchema, model);
 }
 
-function emitBlock(block: Block): GraphProto {
+function emitBranch(branch: Branch): GraphProto {
   return create(GraphProtoSchema, {
     name: 'branch',
-    node: block.nodes.map(emitNode),
-    // A branch's outputs carry no shapes: both branches of an `If` must then agree on nothing that is not known.
-    output: block.outputs.map((value) =>
+    node: branch.nodes.map(emitNode),
+    // No shapes: the two sides of an `If` may differ in them.
+    output: branch.outputs.map((value) =>
       create(ValueInfoProtoSchema, { name: value.name, type: emitType(value.type) }),
     ),
   });
@@ -95,7 +95,7 @@ function emitAttribute(name: string, attribute: Attribute): AttributeProto {
   return create(AttributeProtoSchema, {
     name,
     type: AttributeProto_AttributeType.GRAPH,
-    g: emitBlock(attribute.block),
+    g: emitBranch(attribute.branch),
   });
 }
 

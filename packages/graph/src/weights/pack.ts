@@ -1,12 +1,11 @@
 /** Writes the weights that are not used in place into one file beside the graph. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { QUANTIZED_BLOCK } from '../blocks/linear.ts';
 import { GraphError } from '../errors.ts';
 import type { Value, WeightSource } from '../ir/graph.ts';
 import { readFloatRows } from './float-rows.ts';
 import type { PackedWeight, Placement } from './placement.ts';
 import { weightBytes } from './placement.ts';
-import { blocksOf, codeBytesOf, type QuantizedLayout, quantizeRows } from './quantize.ts';
+import { blocksOf, codeBytesOf, QUANTIZED_BLOCK, type QuantizedLayout, quantizeRows } from './quantize.ts';
 import type { WeightFiles, WeightTensor } from './weight-files.ts';
 
 export interface PackJob {
@@ -18,22 +17,22 @@ export interface PackJob {
 
 /** Streams every packed weight into `path`. Reads each tensor once; memory stays at some MiB whatever the model's. */
 export async function packWeights(path: string, job: PackJob): Promise<void> {
-  const handle = await open(path, 'w');
+  const output = await open(path, 'w');
   try {
-    const writer = new Packer(handle, job);
+    const writer = new Packer(output, job);
     for (const packed of job.placement.packed) await writer.pack(packed);
   } finally {
-    await handle.close();
+    await output.close();
   }
 }
 
 class Packer {
-  readonly #handle: FileHandle;
+  readonly #output: FileHandle;
   readonly #job: PackJob;
   #written = 0;
 
-  constructor(handle: FileHandle, job: PackJob) {
-    this.#handle = handle;
+  constructor(output: FileHandle, job: PackJob) {
+    this.#output = output;
     this.#job = job;
   }
 
@@ -111,7 +110,7 @@ class Packer {
     const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
     let done = 0;
     while (done < bytes.length) {
-      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, offset + done);
+      const { bytesWritten } = await this.#output.write(bytes, done, bytes.length - done, offset + done);
       done += bytesWritten;
     }
     this.#written += bytes.length;

@@ -3,6 +3,9 @@
  * element of largest magnitude / -2^(bits - 1), so that this element is met exactly by the code 0; a code is round(x / scale) + 2^(bits - 1).
  */
 
+/** Columns of a matrix that share a scale: the finest that the runtime has, and one whose rows do not depend on how many there are. */
+export const QUANTIZED_BLOCK = 32;
+
 export interface QuantizedLayout {
   readonly columns: number;
   /** Columns that share a scale. */

@@ -48,9 +48,9 @@ const dtypeBytes: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Reads and checks the header. Throws SAFETENSORS_TRUNCATED or SAFETENSORS_MALFORMED with the file (and tensor) in the message. */
-export async function readSafetensorsHeader(handle: FileHandle, file: string): Promise<SafetensorsHeader> {
-  const fileBytes = (await handle.stat()).size;
-  const headerBytes = await readHeaderBytes(handle, { file, fileBytes });
+export async function readSafetensorsHeader(reader: FileHandle, file: string): Promise<SafetensorsHeader> {
+  const fileBytes = (await reader.stat()).size;
+  const headerBytes = await readHeaderBytes(reader, { file, fileBytes });
   const firstByte = LENGTH_BYTES + headerBytes.length;
   const tensors: StoredTensor[] = [];
   for (const [name, entry] of Object.entries(parseHeader(headerBytes, file))) {
@@ -61,7 +61,7 @@ export async function readSafetensorsHeader(handle: FileHandle, file: string): P
   return { tensors, digest: createHash('sha256').update(headerBytes).digest('hex') };
 }
 
-async function readHeaderBytes(handle: FileHandle, place: { file: string; fileBytes: number }): Promise<Uint8Array> {
+async function readHeaderBytes(reader: FileHandle, place: { file: string; fileBytes: number }): Promise<Uint8Array> {
   const { file, fileBytes } = place;
   const truncated = (needed: bigint | number) =>
     new GraphError(
@@ -71,14 +71,14 @@ async function readHeaderBytes(handle: FileHandle, place: { file: string; fileBy
     );
   if (fileBytes < LENGTH_BYTES) throw truncated(LENGTH_BYTES);
   const prefix = new Uint8Array(LENGTH_BYTES);
-  await readExactly(handle, prefix, { file, offset: 0 });
+  await readExactly(reader, prefix, { file, offset: 0 });
   const announced = new DataView(prefix.buffer).getBigUint64(0, true);
   if (announced > BigInt(MAX_HEADER_BYTES)) {
     throw malformed(file, `announces a header of ${announced} bytes (at most ${MAX_HEADER_BYTES} are accepted)`);
   }
   if (announced + BigInt(LENGTH_BYTES) > BigInt(fileBytes)) throw truncated(announced + BigInt(LENGTH_BYTES));
   const header = new Uint8Array(Number(announced));
-  await readExactly(handle, header, { file, offset: LENGTH_BYTES });
+  await readExactly(reader, header, { file, offset: LENGTH_BYTES });
   return header;
 }
 
@@ -139,13 +139,13 @@ function checkOverlap(tensors: readonly StoredTensor[], file: string): void {
 
 /** Fills `into` from `offset` on. Throws WEIGHTS_CHANGED when the file has become shorter since its header was checked. */
 export async function readExactly(
-  handle: FileHandle,
+  reader: FileHandle,
   into: Uint8Array,
   place: { file: string; offset: number },
 ): Promise<void> {
   let done = 0;
   while (done < into.length) {
-    const { bytesRead } = await handle.read(into, done, into.length - done, place.offset + done);
+    const { bytesRead } = await reader.read(into, done, into.length - done, place.offset + done);
     if (bytesRead === 0) {
       const message = `${place.file} became shorter while it was read: let whatever writes it finish, then compile again`;
       throw new GraphError('WEIGHTS_CHANGED', message, { file: place.file });

@@ -19,7 +19,7 @@ export interface WeightFile {
   readonly modifiedNs: bigint;
   /** sha256 of its header. */
   readonly headerDigest: string;
-  readonly handle: FileHandle;
+  readonly reader: FileHandle;
 }
 
 export interface WeightTensor extends StoredTensor {
@@ -112,7 +112,7 @@ export class WeightFiles {
 /** Fills `into` with the tensor's bytes from `byteOffset` of the tensor on. */
 export async function readTensorBytes(tensor: WeightTensor, byteOffset: number, into: Uint8Array): Promise<void> {
   if (byteOffset + into.length > tensor.bytes) throw new RangeError(`read past the end of tensor ${tensor.name}`);
-  await readExactly(tensor.file.handle, into, { file: tensor.file.name, offset: tensor.offset + byteOffset });
+  await readExactly(tensor.file.reader, into, { file: tensor.file.name, offset: tensor.offset + byteOffset });
 }
 
 /** Files to open, each with the tensors that are taken from it (undefined: all). */
@@ -146,10 +146,10 @@ async function openWeightFile(
   folder: string,
   name: string,
 ): Promise<{ file: WeightFile; stored: readonly StoredTensor[] }> {
-  let handle: FileHandle;
+  let reader: FileHandle;
   const path = join(folder, name);
   try {
-    handle = await open(path, 'r');
+    reader = await open(path, 'r');
   } catch (cause) {
     throw new GraphError('WEIGHTS_MISSING', `${path} cannot be opened: fetch the file, or make it readable`, {
       file: path,
@@ -157,21 +157,21 @@ async function openWeightFile(
     });
   }
   try {
-    const stat = await handle.stat({ bigint: true });
+    const stat = await reader.stat({ bigint: true });
     if (!stat.isFile())
       throw new GraphError('WEIGHTS_MISSING', `${path} is not a file: fetch the model's weights`, { file: path });
-    const { tensors, digest } = await readSafetensorsHeader(handle, name);
+    const { tensors, digest } = await readSafetensorsHeader(reader, name);
     const file: WeightFile = {
       name,
       realPath: await realpath(path),
       bytes: Number(stat.size),
       modifiedNs: stat.mtimeNs,
       headerDigest: digest,
-      handle,
+      reader,
     };
     return { file, stored: tensors };
   } catch (error) {
-    await handle.close();
+    await reader.close();
     throw error;
   }
 }
@@ -186,7 +186,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 async function closeAll(files: readonly WeightFile[]): Promise<void> {
-  for (const file of files) await file.handle.close();
+  for (const file of files) await file.reader.close();
 }
 
 function badIndex(what: string): GraphError {

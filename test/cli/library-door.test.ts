@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import * as octavo from 'octavo';
 import { describe, expect, it } from 'vitest';
-import * as octavo from './index.ts';
 
 describe('the door of the package', () => {
   it('leads to the engine, to cache and scheduler alone, and to the errors of every package', () => {

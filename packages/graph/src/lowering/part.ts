@@ -1,0 +1,38 @@
+/** Attention to one set of keys and values, in the form that can be merged with others. */
+import type { GraphBuilder } from '../ir/builder.ts';
+import type { Value } from '../ir/graph.ts';
+import { add, log, maxOfLast, multiplyMatrices, multiplyTransposed, softmax, subtract } from '../ir/operators.ts';
+
+export interface PartRequest {
+  /** [.., rows, headDim] */
+  readonly queries: Value;
+  /** [.., tokens, headDim] */
+  readonly keys: Value;
+  readonly values: Value;
+  /** Broadcast to [.., rows, tokens]. */
+  readonly mask: Value;
+  readonly scale: number;
+}
+
+export interface PartResult {
+  /** [.., headDim] for each row; normalised. */
+  readonly output: Value;
+  /** [.., 1] logarithm of the sum of exponentials of the row's scores. */
+  readonly logSum: Value;
+}
+
+/**
+ * softmax(scale x Q K^T + mask) V and the logarithm of its denominator. The largest probability is exp(peak) / sum, so that
+ * logarithm follows from two maxima and the fused Softmax; taking exponentials and sums apart costs one pass over the scores more.
+ */
+export function attend(graph: GraphBuilder, part: PartRequest): PartResult {
+  const tokens = part.keys.shape.at(-2) ?? 1;
+  const shape = [...part.queries.shape.slice(0, -1), tokens];
+  const products = multiplyTransposed(graph, { left: part.queries, right: part.keys, alpha: part.scale, shape });
+  const scores = add(graph, products, part.mask);
+  const probabilities = softmax(graph, scores, -1);
+  return {
+    output: multiplyMatrices(graph, { left: probabilities, right: part.values, shape: part.queries.shape }),
+    logSum: subtract(graph, maxOfLast(graph, scores), log(graph, maxOfLast(graph, probabilities))),
+  };
+}
