@@ -2,55 +2,29 @@
  * What the machinery costs beside the model: the share of step time that planning, tensor preparation, row writing and commit take
  * while 16 sequences over one shared prefix decode.
  */
-import { join } from 'node:path';
-import { openEngine } from 'octavo';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
-import { checkGoldens } from './check.ts';
-import { benchFolder, benchModel, type ShapeName, shapes, sharedPrompts } from './workload.ts';
+import { type EngineBenchOptions, SEQUENCES, withBenchEngine } from './bench-engine.ts';
 
-export interface StepShareOptions {
-  readonly shape: ShapeName;
-  readonly weights: 'f32' | 'q8' | 'q4';
-  /** Tokens that every sequence generates. */
-  readonly newTokens: number;
-}
-
-/** Effect: compiles the bench model if need be, and decodes 16 sequences in this thread. */
-export async function runStepShare(options: StepShareOptions): Promise<BenchRow[]> {
-  const cacheFolder = join(benchFolder(), 'cache');
-  const checked = await checkGoldens('in-thread', cacheFolder);
-  const model = await benchModel(options.shape);
-  const engine = await openEngine(model, { mode: 'in-thread', weights: options.weights, cacheFolder, maxSequences: 16 });
-  try {
-    const prompts = sharedPrompts({
-      count: 16,
-      sharedTokens: 256,
-      privateTokens: 24,
-      vocabulary: shapes[options.shape].vocabulary,
-    });
-    const generateAll = (maxTokens: number) =>
-      Promise.all(prompts.map((ids) => engine.generate({ ids, maxTokens, ignoreEos: true }).result()));
-    await generateAll(4);
+/** Effect: decodes 16 sequences in this thread. */
+export function runStepShare(options: EngineBenchOptions): Promise<BenchRow[]> {
+  return withBenchEngine('in-thread', options, async ({ engine, prompts, checked }) => {
     const before = await engine.stats();
-    await generateAll(options.newTokens);
+    const { newTokens: maxTokens } = options;
+    await Promise.all(prompts.map((ids) => engine.generate({ ids, maxTokens, ignoreEos: true }).result()));
     const after = await engine.stats();
     const steps = after.steps - before.steps;
-    const ms = (part: keyof typeof after.stepMs) => after.stepMs[part] - before.stepMs[part];
+    const parts = ['run', 'plan', 'prepare', 'write', 'sample', 'commit'] as const;
+    const ms = (part: (typeof parts)[number]) => after.stepMs[part] - before.stepMs[part];
     const machinery = ms('plan') + ms('prepare') + ms('write') + ms('commit');
     const total = machinery + ms('run') + ms('sample');
+    const title = `${options.shape} ${options.weights}, ${SEQUENCES} decoding`;
     const row = (name: string, value: number, unit: string, aim?: string): BenchRow =>
-      measured({ name: `${options.shape} ${options.weights}, 16 decoding: ${name}`, value, unit, aim, samples: steps, checked });
+      measured({ name: `${title}: ${name}`, value, unit, aim, samples: steps, checked });
     return [
       row('machinery share of step time', (100 * machinery) / total, '%', '<= 3 %'),
       row('step', total / steps, 'ms'),
-      row('run', ms('run') / steps, 'ms'),
-      row('plan', ms('plan') / steps, 'ms'),
-      row('prepare', ms('prepare') / steps, 'ms'),
-      row('write', ms('write') / steps, 'ms'),
-      row('sample', ms('sample') / steps, 'ms'),
-      row('commit', ms('commit') / steps, 'ms'),
+      row('decoded tokens a second', (1000 * SEQUENCES * options.newTokens) / total, '/s'),
+      ...parts.map((part) => row(part, ms(part) / steps, 'ms')),
     ];
-  } finally {
-    await engine.close();
-  }
+  });
 }

@@ -6,7 +6,15 @@ import { makeRandomLlama } from '../models/random-llama.ts';
 /** The shapes that the engine benches run; weights are random, so only speed and agreement mean anything. */
 export const shapes = {
   /** 135 million parameters. */
-  '135m': { hidden: 576, layers: 30, heads: 9, kvHeads: 3, intermediate: 1536, vocabulary: 49_152, contextTokens: 8192 },
+  '135m': {
+    hidden: 576,
+    layers: 30,
+    heads: 9,
+    kvHeads: 3,
+    intermediate: 1536,
+    vocabulary: 49_152,
+    contextTokens: 8192,
+  },
   /** For smoke runs: seconds instead of minutes, no figure to quote. */
   tiny: { hidden: 64, layers: 2, heads: 4, kvHeads: 2, intermediate: 128, vocabulary: 512, contextTokens: 2048 },
 } as const;

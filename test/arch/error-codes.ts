@@ -37,7 +37,7 @@ function codesInFile(tokens: readonly Token[]): string[] {
 
 /** Codes in the rows `| \`CODE\` | package | meaning | what to do |` of a document. Pure. Throws for a row with an empty cell. */
 export function codesInDocument(markdown: string): CodeList {
-  return [...markdown.matchAll(/^\| `([A-Z_]+)` \|([^\n]*)$/gm)]
+  return [...markdown.matchAll(/^\|\s*`([A-Z_]+)`\s*\|([^\n]*)$/gm)]
     .map(([row, code, rest = '']) => {
       const cells = rest
         .replace(/\|\s*$/, '')
