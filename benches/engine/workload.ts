@@ -59,12 +59,14 @@ export function sharedPrompts(options: {
   sharedTokens: number;
   privateTokens: number;
   vocabulary: number;
+  /** Of the private parts; the shared one is the same for all. */
+  seed: number;
 }): Uint32Array[] {
   const shared = seededIds(7, options.sharedTokens, options.vocabulary);
   return Array.from({ length: options.count }, (_, i) => {
     const prompt = new Uint32Array(options.sharedTokens + options.privateTokens);
     prompt.set(shared);
-    prompt.set(seededIds(100 + i, options.privateTokens, options.vocabulary), options.sharedTokens);
+    prompt.set(seededIds(100 + options.seed + i, options.privateTokens, options.vocabulary), options.sharedTokens);
     return prompt;
   });
 }

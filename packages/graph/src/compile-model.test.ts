@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deviation } from './compare.testing.ts';
 import { compileModel } from './compile-model.ts';
-import type { CompileOptions, WeightFormat } from './compiled-model.ts';
+import type { CompileOptions } from './compiled-model.ts';
 import { readModelShape } from './config/model-folder.ts';
 import { writeModel } from './model-folder.testing.ts';
 import { GraphSession, makePools, type StepSpec } from './ort.testing.ts';
@@ -15,14 +15,8 @@ interface LlamaGolden {
   readonly prompts: readonly { ids: number[]; greedy: number[]; lastLogits: number[]; allPositionsArgmax: number[] }[];
 }
 
-interface ShopkeeperGolden {
-  readonly prompts: readonly { token_ids: number[]; greedy_token_ids: number[]; top10: [number, number][] }[];
-}
-
 const llama = new URL('../../../test/fixtures/llama', import.meta.url).pathname;
-const shopkeeper = new URL('../../octavo/model/shopkeeper', import.meta.url).pathname;
 const golden = JSON.parse(readFileSync(join(llama, 'golden.json'), 'utf8')) as LlamaGolden;
-const shopGolden = JSON.parse(readFileSync(join(shopkeeper, 'golden.json'), 'utf8')) as ShopkeeperGolden;
 
 let scratch: string;
 beforeAll(() => {
@@ -154,70 +148,6 @@ describe('the compiled llama fixture', () => {
     expect(await readModelShape(llama)).toEqual(model.shape);
   });
 });
-
-/** The 48 greedy ids of every prompt, all sequences decoding together. */
-async function answerAll(session: GraphSession): Promise<{ ids: number[][]; firstLogits: Float32Array[] }> {
-  const driver = new PagedDriver(session, { pages: 400, pageSize: 16 });
-  const sequences = shopGolden.prompts.map(() => driver.sequence());
-  const firstLogits: Float32Array[] = [];
-  let next: number[] = [];
-  for (const [index, { token_ids: tokens }] of shopGolden.prompts.entries()) {
-    const [result] = await driver.step([{ sequence: sequences[index] as TestSequence, tokens }]);
-    firstLogits.push((result as WorkResult).lastLogits);
-    next.push((result as WorkResult).argmax.at(-1) as number);
-  }
-  const ids = next.map((token) => [token]);
-  for (let step = 1; step < 48; step += 1) {
-    const results = await driver.step(
-      sequences.map((sequence, index) => ({ sequence, tokens: [next[index] as number] })),
-    );
-    next = results.map(({ argmax }) => argmax[0] as number);
-    for (const [index, token] of next.entries()) ids[index]?.push(token);
-  }
-  return { ids, firstLogits };
-}
-
-describe('the compiled shopkeeper', () => {
-  it('answers as its goldens do, from bfloat16 weights widened to float32', async () => {
-    const session = await open(shopkeeper);
-    expect(session.model.endIds).toEqual([2, 0]);
-    const { ids, firstLogits } = await answerAll(session);
-    await session.close();
-    expect(ids).toHaveLength(20);
-    expect(ids).toEqual(shopGolden.prompts.map(({ greedy_token_ids: greedy }) => greedy));
-    shopGolden.prompts.forEach(({ top10 }, index) => {
-      const logits = top10.map(([token]) => firstLogits[index]?.[token] as number);
-      expect(
-        deviation(
-          logits,
-          top10.map(([, logit]) => logit),
-        ),
-      ).toBeLessThan(1e-5);
-    });
-  });
-
-  // The least that was measured, less some slack for other processors.
-  const formats: readonly (readonly [WeightFormat, number])[] = [
-    ['q8', 0.9],
-    ['q4', 0.25],
-  ];
-  it.each(formats)('answers mostly alike with %s weights', async (weights, least) => {
-    const session = await open(shopkeeper, { weights });
-    const { ids } = await answerAll(session);
-    await session.close();
-    const same = ids.map(
-      (given, index) => commonLength(given, shopGolden.prompts[index]?.greedy_token_ids as number[]) / 48,
-    );
-    if (process.env.OCTAVO_SHOW_AGREEMENT)
-      console.log(weights, same.reduce((sum, part) => sum + part, 0) / same.length, same.join());
-    expect(same.reduce((sum, part) => sum + part, 0) / same.length).toBeGreaterThan(least);
-  });
-});
-
-function commonLength(left: readonly number[], right: readonly number[]): number {
-  const at = left.findIndex((token, index) => token !== right[index]);
-  return at < 0 ? left.length : at;
-}
 
 describe('compileModel', () => {
   it('takes the lowest id when logits tie', async () => {

@@ -111,6 +111,8 @@ async function write(folder: string, { graph, placement }: Prepared, job: WriteJ
     await linkOrCopy(file.realPath, join(folder, file.name));
   }
   await writeFile(join(folder, GRAPH_FILE), emitOnnx(graph, placement.extents));
+  // Last: what was packed and linked above is then known to be what the fingerprint stands for.
+  await files.checkUnchanged();
 }
 
 function wrongOption(name: string, given: unknown, wanted: string): GraphError {

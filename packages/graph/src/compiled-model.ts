@@ -40,6 +40,10 @@ export interface CompileOptions {
   readonly contextTokens?: number;
   /** Where compiled graphs are kept; see `cacheFolder()`. */
   readonly cacheFolder: string;
+  /**
+   * `read` once the graph is built, then `pack` (bytes of weights written), `write` (weight files linked or copied), and `ready` (1 of 1),
+   * which is all that comes when the graph was compiled before.
+   */
   readonly onProgress?: (progress: {
     readonly status: 'read' | 'pack' | 'write' | 'ready';
     readonly loaded: number;

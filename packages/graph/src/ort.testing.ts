@@ -88,7 +88,7 @@ export class GraphSession {
   static async open(model: CompiledModel, options: object = {}): Promise<GraphSession> {
     const session = await ort.InferenceSession.create(model.graphFile, {
       enableMemPattern: false,
-      logSeverityLevel: 3,
+      logSeverityLevel: 4,
       ...options,
     });
     return new GraphSession(model, session);

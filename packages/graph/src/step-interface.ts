@@ -5,6 +5,10 @@
  * T rows a chunk. M, H, G, R, P, C, T are at least 1 in every run (an unused level or chunk is given one group of one row and the null
  * page, and switched off by its flag); F may be 0. Pools are read-only to the graph.
  *
+ * Positions are below the compiled contextTokens; the run fails otherwise. What a switched-off level or chunk is given is not read. Slots
+ * behind a group's tokens may hold anything finite: they get a weight of 0, but 0 x NaN is NaN, so pages must never take in a row that is
+ * not finite. A step of one row with no level but the first and no chunk takes a path of its own with half the nodes.
+ *
  * | input | type | shape |
  * |---|---|---|
  * | tokens | int32 | [M] |

@@ -4,12 +4,13 @@ import type { Sequence } from './sequence.ts';
 export class RunningSet {
   readonly capacity: number;
   readonly #members: Sequence[] = [];
-  readonly #freeSeats: number[];
+  /** Seats that were left and not taken again: with those of the members, all from 0 on. */
+  readonly #freeSeats: number[] = [];
   #admissions = 0;
 
+  /** Memory: that of the members, whatever the capacity. */
   constructor(capacity: number) {
     this.capacity = capacity;
-    this.#freeSeats = Array.from({ length: capacity }, (_, at) => capacity - 1 - at);
   }
 
   get count(): number {
@@ -25,7 +26,7 @@ export class RunningSet {
   add(sequence: Sequence): void {
     this.#admissions += 1;
     sequence.admission = this.#admissions;
-    sequence.seat = this.#freeSeats.pop()!;
+    sequence.seat = this.#freeSeats.pop() ?? this.#members.length;
     sequence.state = 'running';
     this.#members.push(sequence);
   }

@@ -1,4 +1,4 @@
-import type { Graph, Value } from '../ir/graph.ts';
+import type { Value } from '../ir/graph.ts';
 import { cast, concat, gather, reshape } from '../ir/operators.ts';
 import { stepInputs, stepOutputs } from '../step-interface.ts';
 import type { BuildContext } from './build-context.ts';
@@ -17,8 +17,8 @@ interface DecoderState {
   readonly values: Value[];
 }
 
-/** The whole model as a graph with one abstract attention node a layer. Checks names and shapes of all weights. */
-export function buildDecoder(build: BuildContext, decoder: DecoderDescription): Graph {
+/** Appends the whole model, with one abstract attention node a layer. Checks names and shapes of all weights. */
+export function buildDecoder(build: BuildContext, decoder: DecoderDescription): void {
   const { graph } = build;
   const tokens = graph.input(stepInputs.tokens, 'int32', ['M']);
   const positions = graph.input(stepInputs.positions, 'int32', ['M']);
@@ -34,7 +34,6 @@ export function buildDecoder(build: BuildContext, decoder: DecoderDescription): 
   });
   emitRows(build, decoder, state);
   emitHead(build, { decoder, hidden: residual.normed, fullRows });
-  return graph.finish();
 }
 
 function embed(build: BuildContext, tokens: Value, decoder: DecoderDescription): Value {

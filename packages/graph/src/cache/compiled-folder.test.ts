@@ -161,6 +161,22 @@ describe('compiled graphs on disk', () => {
     expect(readdirSync(cache).sort()).toEqual(['.partial-young', fingerprint, 'of-somebody-else'].sort());
   });
 
+  it('are not kept when the weights change meanwhile', async () => {
+    const { folder: model } = writeModel(join(folder, 'model'));
+    const file = join(model, 'model.safetensors');
+    const onProgress: CompileOptions['onProgress'] = ({ status }) => {
+      if (status !== 'write') return;
+      // Another file under the same name, as a download would put it there.
+      writeFileSync(join(folder, 'new'), readFileSync(file));
+      renameSync(join(folder, 'new'), file);
+    };
+    await expect(compile(model, { onProgress })).rejects.toMatchObject({
+      code: 'WEIGHTS_CHANGED',
+      file: 'model.safetensors',
+    });
+    expect(readdirSync(cache)).toEqual([]);
+  });
+
   it('cannot be kept in a file, and say so', async () => {
     const { folder: model } = writeModel(join(folder, 'model'));
     writeFileSync(cache, 'a file');

@@ -146,12 +146,14 @@ export async function readExactly(
   let done = 0;
   while (done < into.length) {
     const { bytesRead } = await reader.read(into, done, into.length - done, place.offset + done);
-    if (bytesRead === 0) {
-      const message = `${place.file} became shorter while it was read: let whatever writes it finish, then compile again`;
-      throw new GraphError('WEIGHTS_CHANGED', message, { file: place.file });
-    }
+    if (bytesRead === 0) throw weightsChanged(place.file);
     done += bytesRead;
   }
+}
+
+export function weightsChanged(file: string): GraphError {
+  const message = `${file} changed while it was read: let whatever writes it finish, then compile again`;
+  return new GraphError('WEIGHTS_CHANGED', message, { file });
 }
 
 function malformed(file: string, what: string, details: { tensor?: string; cause?: unknown } = {}): GraphError {

@@ -1,10 +1,10 @@
 /** The tensors of a model folder, whether in one safetensors file or in shards named by an index. */
-import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJsonObject } from '../config/json-file.ts';
 import { GraphError } from '../errors.ts';
 import type { ElementType } from '../ir/graph.ts';
-import { readExactly, readSafetensorsHeader, type StoredTensor } from './safetensors-header.ts';
+import { readExactly, readSafetensorsHeader, type StoredTensor, weightsChanged } from './safetensors-header.ts';
 
 const SINGLE_FILE = 'model.safetensors';
 const INDEX_FILE = 'model.safetensors.index.json';
@@ -74,10 +74,6 @@ export class WeightFiles {
     }
   }
 
-  has(name: string): boolean {
-    return this.#tensors.has(name);
-  }
-
   /** The tensor, which must have this shape and a floating-point type. Throws TENSOR_MISSING, TENSOR_SHAPE or TENSOR_DTYPE. */
   expect(name: string, shape: readonly number[]): WeightTensor {
     const found = this.#tensors.get(name);
@@ -102,6 +98,15 @@ export class WeightFiles {
   /** A tensor that was checked before. */
   take(name: string): WeightTensor {
     return this.expect(name, this.#tensors.get(name)?.stored.shape ?? []);
+  }
+
+  /** Throws WEIGHTS_CHANGED when a file is not what it was when it was opened, or its name leads to another. */
+  async checkUnchanged(): Promise<void> {
+    for (const { name, realPath, bytes, modifiedNs, reader } of this.files) {
+      const [opened, named] = await Promise.all([reader.stat({ bigint: true }), stat(realPath, { bigint: true })]);
+      const same = named.ino === opened.ino && opened.mtimeNs === modifiedNs && opened.size === BigInt(bytes);
+      if (!same) throw weightsChanged(name);
+    }
   }
 
   async close(): Promise<void> {
@@ -157,15 +162,15 @@ async function openWeightFile(
     });
   }
   try {
-    const stat = await reader.stat({ bigint: true });
-    if (!stat.isFile())
+    const opened = await reader.stat({ bigint: true });
+    if (!opened.isFile())
       throw new GraphError('WEIGHTS_MISSING', `${path} is not a file: fetch the model's weights`, { file: path });
     const { tensors, digest } = await readSafetensorsHeader(reader, name);
     const file: WeightFile = {
       name,
       realPath: await realpath(path),
-      bytes: Number(stat.size),
-      modifiedNs: stat.mtimeNs,
+      bytes: Number(opened.size),
+      modifiedNs: opened.mtimeNs,
       headerDigest: digest,
       reader,
     };
