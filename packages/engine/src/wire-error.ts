@@ -5,14 +5,20 @@ import type { WireError } from './protocol.ts';
 /** Errors of this repository's packages: their codes are promises to callers and are kept. Other codes (ENOENT...) are not ours. */
 const TYPED = new Set(['EngineError', 'GraphError', 'TextError', 'KvError', 'SchedulerError']);
 
+/** Where a model's fault lies: fields of GraphError. */
+const PLACES = ['file', 'tensor', 'node'] as const;
+type Place = (typeof PLACES)[number];
+
 /** Plain values of whatever was thrown; `fallback` is the code of what has none of ours. Pure. */
 export function toWireError(thrown: unknown, fallback: EngineErrorCode): WireError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   if (!(thrown instanceof Error)) return { code: fallback, message, details: {} };
-  const fields = thrown as Error & { code?: unknown; details?: WireError['details']; file?: unknown; tensor?: unknown };
+  const fields = thrown as Error & { code?: unknown; details?: WireError['details'] } & Partial<Record<Place, unknown>>;
   const details: Record<string, number | string> = { ...fields.details };
-  if (typeof fields.file === 'string') details.file = fields.file;
-  if (typeof fields.tensor === 'string') details.tensor = fields.tensor;
+  for (const place of PLACES) {
+    const named = fields[place];
+    if (typeof named === 'string') details[place] = named;
+  }
   // The classes that are named above have no other codes.
   const code = TYPED.has(thrown.name) ? (fields.code as AnyErrorCode) : fallback;
   const cause = thrown.cause instanceof Error ? (thrown.cause.stack ?? thrown.cause.message) : thrown.cause;

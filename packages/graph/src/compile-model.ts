@@ -9,9 +9,11 @@ import { linkOrCopy } from './cache/link-file.ts';
 import type { CompiledModel, CompileOptions, WeightFormat } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
 import { GraphError } from './errors.ts';
+import { compileOnnx } from './import/compile-onnx.ts';
 import { GraphBuilder } from './ir/builder.ts';
 import type { Graph } from './ir/graph.ts';
 import { lowerPagedAttention } from './lowering/paged-attention.ts';
+import type { ModelSource } from './model-source.ts';
 import { emitOnnx } from './onnx/emit.ts';
 import { packedTotal, packWeights } from './weights/pack.ts';
 import { PACKED_FILE, type Placement, placeWeights } from './weights/placement.ts';
@@ -46,12 +48,14 @@ interface WriteJob {
 }
 
 /**
- * Compiles the model of a Hugging Face folder into an ONNX graph whose attention reads K/V from pages (step-interface.ts), or finds
- * the one compiled before. Effects: reads `folder`, writes below `options.cacheFolder`. Cost: a few milliseconds when found; else one
+ * Compiles the model of a Hugging Face folder, or an ONNX export, into a graph whose attention reads K/V from pages (step-interface.ts), or
+ * finds the one compiled before. Effects: reads the model's files, writes below `options.cacheFolder`. Cost: a few milliseconds when found; else one
  * pass over the weights that are packed, with some MiB of memory whatever the model's. Throws GraphError; never leaves a half-made folder.
  */
-export async function compileModel(folder: string, options: CompileOptions): Promise<CompiledModel> {
+export async function compileModel(model: string | ModelSource, options: CompileOptions): Promise<CompiledModel> {
+  const { folder, onnxFile } = typeof model === 'string' ? { folder: model } : model;
   const sourceFolder = resolve(folder);
+  if (onnxFile !== undefined) return compileOnnx({ folder: sourceFolder, onnxFile: resolve(onnxFile) }, options);
   const { description: own, endIds, fields } = await readModelConfig(sourceFolder);
   const compilation = checkOptions(own, options);
   const { description, weights, levels, cacheFolder, onProgress } = compilation;

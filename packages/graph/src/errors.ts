@@ -34,6 +34,18 @@ export type GraphErrorCode =
   | 'TENSOR_NOT_FINITE'
   /** A file changed or vanished while it was read. */
   | 'WEIGHTS_CHANGED'
+  /** The ONNX file does not exist or cannot be read. */
+  | 'ONNX_MISSING'
+  /** The ONNX file cannot be read as a model, or contradicts itself. */
+  | 'ONNX_MALFORMED'
+  /** A file with the weights of an ONNX file is missing or too short. */
+  | 'ONNX_DATA_MISSING'
+  /** An ONNX file keeps weights outside its model's folder. */
+  | 'ONNX_DATA_OUTSIDE'
+  /** The ONNX file has not the inputs and outputs of a language model with a past. */
+  | 'ONNX_INTERFACE'
+  /** The ONNX file has a node that cannot be run over pages. */
+  | 'ONNX_UNSUPPORTED'
   /** An option of the compilation is out of range. */
   | 'OPTION_INVALID'
   /** The folder for compiled graphs cannot be written. */
@@ -43,6 +55,8 @@ export type GraphErrorCode =
 export interface GraphErrorDetails {
   readonly file?: string;
   readonly tensor?: string;
+  /** Name of the ONNX node, or its operator and output where it has none. */
+  readonly node?: string;
   readonly cause?: unknown;
 }
 
@@ -52,11 +66,13 @@ export class GraphError extends Error {
   readonly code: GraphErrorCode;
   readonly file: string | undefined;
   readonly tensor: string | undefined;
+  readonly node: string | undefined;
 
   constructor(code: GraphErrorCode, message: string, details: GraphErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.file = details.file;
     this.tensor = details.tensor;
+    this.node = details.node;
   }
 }
