@@ -1,5 +1,5 @@
 /** The public face of the engine: what a serving stack passes in and gets back. */
-import type { WeightFormat } from '@octavo/graph';
+import type { KvType, WeightFormat } from '@octavo/graph';
 import type { KvStats, MissReason } from '@octavo/kv';
 import type { FinishReason } from '@octavo/scheduler';
 
@@ -10,6 +10,13 @@ export interface EngineOptions {
   readonly weights?: WeightFormat;
   /** Pages in the pool (the null page included). Default: enough for `maxSequences` sequences of the whole context, at most 1 GiB. */
   readonly pages?: number;
+  /**
+   * Bytes of the whole engine: weights, process, and as many pages as then fit. Instead of `pages`. Refused at start, with the numbers, when
+   * the machine has less or when not even one request (of `contextTokens`, if given) would fit.
+   */
+  readonly memory?: number;
+  /** How K/V is kept in pages. Default `f32`. */
+  readonly kvType?: KvType;
   /** Tokens a page. Default 16. */
   readonly pageSize?: number;
   /** Sequences in one step at most. Default 16. */
@@ -171,7 +178,11 @@ export interface EngineInfo {
   readonly contextTokens: number;
   readonly hasTokenizer: boolean;
   readonly hasChatTemplate: boolean;
+  readonly kvType: KvType;
+  /** K and V of all layers, in the format of the pages. */
   readonly bytesPerToken: number;
+  /** What the engine is expected to take in memory when all pages are in use: weights, pools, process. */
+  readonly expectedBytes: number;
 }
 
 /**

@@ -1,12 +1,16 @@
 /** Engine options, checked and filled in: a frozen value that crosses the thread border. */
-import type { WeightFormat } from '@octavo/graph';
+import type { KvType, WeightFormat } from '@octavo/graph';
 import type { EngineOptions } from './api.ts';
 import { type CheckTable, checkOptions, integerIn, isBoolean, isFunction, isText, oneOf } from './checks.ts';
+import { EngineError } from './errors.ts';
 
 /** Everything that decides how an engine runs; what is absent follows from the model. */
 export interface EngineConfig {
   readonly weights: WeightFormat;
   readonly pages?: number;
+  /** Bytes. */
+  readonly memory?: number;
+  readonly kvType: KvType;
   readonly pageSize: number;
   readonly maxSequences: number;
   readonly tokenBudget: number;
@@ -25,6 +29,9 @@ const checks: CheckTable<EngineOptions> = {
   weights: oneOf('f32', 'q8', 'q4'),
   // The null page takes one.
   pages: integerIn(2),
+  memory: integerIn(1),
+  // The compiler makes graphs over float32 pages only, so far.
+  kvType: oneOf('f32'),
   pageSize: integerIn(1),
   maxSequences: integerIn(1),
   tokenBudget: integerIn(1),
@@ -43,9 +50,15 @@ const checks: CheckTable<EngineOptions> = {
 /** Checks every option and fills in what does not depend on the model. Pure. Throws UNKNOWN_OPTION, INVALID_OPTION. */
 export function engineConfig(options: EngineOptions): EngineConfig {
   checkOptions('the options of the engine', options, checks);
-  const { pages, contextTokens, threads, cacheFolder } = options;
+  const { pages, memory, contextTokens, threads, cacheFolder } = options;
+  if (pages !== undefined && memory !== undefined) {
+    throw new EngineError('INVALID_OPTION', `pages is ${pages} and memory ${memory}: give one of them.`, {
+      details: { pages, memory },
+    });
+  }
   return Object.freeze({
     weights: options.weights ?? 'f32',
+    kvType: options.kvType ?? 'f32',
     pageSize: options.pageSize ?? 16,
     maxSequences: options.maxSequences ?? 16,
     tokenBudget: options.tokenBudget ?? 256,
@@ -55,6 +68,7 @@ export function engineConfig(options: EngineOptions): EngineConfig {
     index: options.index ?? 'radix',
     verifyPlans: options.verifyPlans ?? false,
     ...(pages === undefined ? {} : { pages }),
+    ...(memory === undefined ? {} : { memory }),
     ...(contextTokens === undefined ? {} : { contextTokens }),
     ...(threads === undefined ? {} : { threads }),
     ...(cacheFolder === undefined ? {} : { cacheFolder }),

@@ -7,11 +7,15 @@ import type { EngineConfig } from './engine-config.ts';
 import { EngineError } from './errors.ts';
 import { DEFAULT_MAX_TOKENS } from './generation-config.ts';
 import type { ModelRunner } from './model-runner.ts';
+import { PROCESS_BYTES, pagesWithin } from './storage/memory-plan.ts';
 import { bytesPerToken, PageLayout } from './storage/page-layout.ts';
 import { PageStore } from './storage/page-store.ts';
 
 /** Bytes of the pools unless told otherwise, at most. */
 const DEFAULT_POOL_BYTES = 2 ** 30;
+
+/** What a memory has to hold at least when no context was asked for: a short question and its answer. */
+const LEAST_REQUEST_TOKENS = 256;
 
 /** What is executed, and what is known about it. */
 export interface ModelParts {
@@ -24,6 +28,8 @@ export interface ModelParts {
   readonly defaultMaxTokens?: (promptTokens: number) => number;
   /** Names the meaning of K/V; default: the architecture. */
   readonly fingerprint?: string;
+  /** Bytes of the weights in memory, for `memory`; default 0. */
+  readonly weightBytes?: number;
 }
 
 export interface EngineParts extends ModelParts {
@@ -54,11 +60,8 @@ export function assembleEngine(model: ModelParts, config: EngineConfig): EngineP
       },
     );
   }
-  const { pageSize, maxSequences } = config;
-  // Without K/V, the graph still wants pools: the null page and one more.
-  const pages = config.kvCache
-    ? (config.pages ?? defaultPages({ contextTokens, pageSize, maxSequences }, bytesPerToken(shape)))
-    : 2;
+  const { pageSize, maxSequences, kvType } = config;
+  const pages = choosePages(model, config, contextTokens);
   const store = new PageStore(new PageLayout(shape, { pages, pageSize }));
   const engine: EngineInfo = {
     shape,
@@ -69,10 +72,25 @@ export function assembleEngine(model: ModelParts, config: EngineConfig): EngineP
     contextTokens,
     hasTokenizer: model.text !== undefined,
     hasChatTemplate: model.text?.hasChatTemplate ?? false,
-    bytesPerToken: bytesPerToken(shape),
+    kvType,
+    bytesPerToken: bytesPerToken(shape, kvType),
+    expectedBytes: PROCESS_BYTES + (model.weightBytes ?? 0) + store.layout.totalBytes,
   };
   const defaultMaxTokens = model.defaultMaxTokens ?? (() => DEFAULT_MAX_TOKENS);
   return { ...model, store, maxSequences, engine, defaultMaxTokens, ...stepSource(config, store) };
+}
+
+/** Pages of the pool: as given, as many as the memory holds, or the default. */
+function choosePages(model: ModelParts, config: EngineConfig, contextTokens: number): number {
+  const { shape } = model.runner;
+  const { kvType, pageSize, maxSequences, memory } = config;
+  // Without K/V, the graph still wants pools: the null page and one more.
+  if (!config.kvCache) return 2;
+  if (memory !== undefined) {
+    const leastTokens = config.contextTokens ?? LEAST_REQUEST_TOKENS;
+    return pagesWithin({ memory, weightBytes: model.weightBytes ?? 0, shape, kvType, pageSize, leastTokens });
+  }
+  return config.pages ?? defaultPages({ contextTokens, pageSize, maxSequences }, bytesPerToken(shape, kvType));
 }
 
 /** Pages (the null page included) for as many sequences as run at once, each with the whole context, within the default memory. Pure. */

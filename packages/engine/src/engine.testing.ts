@@ -104,6 +104,18 @@ export async function engineErrorOf(promise: Promise<unknown>): Promise<EngineEr
   return error as EngineError;
 }
 
+/** The error that a synchronous call throws. */
+export function engineErrorFrom(call: () => unknown): EngineError {
+  let thrown: unknown;
+  try {
+    call();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(EngineError);
+  return thrown as EngineError;
+}
+
 /** Asks until the answer is yes, for at most 10 seconds. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 10_000;

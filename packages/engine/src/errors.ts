@@ -29,6 +29,10 @@ export const ENGINE_ERROR_CODES = [
   'TEMPLATE_MISSING',
   /** The page pools could not be allocated. */
   'POOL_NOT_ALLOCATED',
+  /** More memory was given than the machine has. */
+  'MEMORY_TOO_LARGE',
+  /** The memory given does not hold the weights and one request. */
+  'MEMORY_TOO_SMALL',
   /** The model could not be loaded, for a reason that has no code of its own. */
   'OPEN_FAILED',
   /** The engine was closed before the request ended, or before it began. */

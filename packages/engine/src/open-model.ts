@@ -42,9 +42,12 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     spinning: false,
   });
   try {
-    const { endIds, fingerprint } = compiled;
+    const { endIds, fingerprint, weightBytes } = compiled;
     const defaultMaxTokens = await readDefaultMaxTokens(model);
-    const parts = assembleEngine({ runner, endIds, fingerprint, defaultMaxTokens, ...(text && { text }) }, config);
+    const parts = assembleEngine(
+      { runner, endIds, fingerprint, weightBytes, defaultMaxTokens, ...(text && { text }) },
+      config,
+    );
     onProgress({ status: 'ready', loaded: 1, total: 1 });
     return parts;
   } catch (error) {

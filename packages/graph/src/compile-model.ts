@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
 import { buildDecoder } from './blocks/decoder.ts';
 import type { DecoderDescription } from './blocks/description.ts';
-import { GRAPH_FILE, isIntact, publishFolder } from './cache/compiled-folder.ts';
+import { GRAPH_FILE, isIntact, publishFolder, readWeightBytes } from './cache/compiled-folder.ts';
 import { fingerprint } from './cache/fingerprint.ts';
 import { linkOrCopy } from './cache/link-file.ts';
 import type { CompiledModel, CompileOptions, WeightFormat } from './compiled-model.ts';
@@ -71,7 +71,9 @@ export async function compileModel(model: string | ModelSource, options: Compile
     }
     onProgress({ status: 'ready', loaded: 1, total: 1 });
     const graphFile = join(target, GRAPH_FILE);
-    return { sourceFolder, graphFile, shape: description.shape, weights, levels, endIds, fingerprint: name, fromCache };
+    const { shape } = description;
+    const weightBytes = await readWeightBytes(target);
+    return { sourceFolder, graphFile, shape, weights, weightBytes, levels, endIds, fingerprint: name, fromCache };
   } finally {
     await files.close();
   }
@@ -103,7 +105,8 @@ function prepare(compilation: Compilation, files: WeightFiles): Prepared {
   return { graph, placement: placeWeights(graph, files) };
 }
 
-async function write(folder: string, { graph, placement }: Prepared, job: WriteJob): Promise<void> {
+/** Returns the bytes of the weights. */
+async function write(folder: string, { graph, placement }: Prepared, job: WriteJob): Promise<number> {
   const { files, onProgress } = job;
   const total = packedTotal(placement);
   onProgress({ status: 'read', loaded: 0, total });
@@ -117,6 +120,9 @@ async function write(folder: string, { graph, placement }: Prepared, job: WriteJ
   await writeFile(join(folder, GRAPH_FILE), emitOnnx(graph, placement.extents));
   // Last: what was packed and linked above is then known to be what the fingerprint stands for.
   await files.checkUnchanged();
+  let weightBytes = 0;
+  for (const extent of placement.extents.values()) weightBytes += extent.bytes;
+  return weightBytes;
 }
 
 function wrongOption(name: string, given: unknown, wanted: string): GraphError {

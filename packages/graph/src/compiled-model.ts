@@ -2,6 +2,9 @@
 
 export type WeightFormat = 'f32' | 'q8' | 'q4';
 
+/** How an element of K/V is kept in pages. `int8`: whole numbers from -127 to 127, with one float32 scale a row (token x head). */
+export type KvType = 'f32' | 'f16' | 'int8';
+
 /** What decides the size and the meaning of K/V. */
 export interface ModelShape {
   readonly architecture: string;
@@ -22,6 +25,8 @@ export interface CompiledModel {
   readonly graphFile: string;
   readonly shape: ModelShape;
   readonly weights: WeightFormat;
+  /** Bytes of all weights that the graph reads. */
+  readonly weightBytes: number;
   readonly levels: number;
   /** Ids that end a generation: from generation_config.json, else config.json; may be empty. */
   readonly endIds: readonly number[];

@@ -24,8 +24,10 @@ describe('PageLayout', () => {
 
   it('counts the bytes of K and V of all layers', () => {
     const layout = new PageLayout(shape, { pages: 4, pageSize: 3 });
-    expect(bytesPerToken(shape)).toBe(2 * 3 * 2 * 5 * 4);
-    expect(layout.totalBytes).toBe(bytesPerToken(shape) * layout.slots);
+    expect(bytesPerToken(shape, 'f32')).toBe(2 * 3 * 2 * 5 * 4);
+    expect(bytesPerToken(shape, 'f16')).toBe(2 * 3 * 2 * 5 * 2);
+    expect(bytesPerToken(shape, 'int8')).toBe(2 * 3 * 2 * (5 + 4));
+    expect(layout.totalBytes).toBe(bytesPerToken(shape, 'f32') * layout.slots);
   });
 
   it('refuses extents that are not positive integers', () => {

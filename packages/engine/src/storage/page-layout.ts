@@ -8,11 +8,16 @@
  *     page   | slot 0 | slot 1 | ... | slot pageSize - 1          slot = page x pageSize + offset
  *     slot   | headDim floats
  */
-import type { ModelShape } from '@octavo/graph';
+import type { KvType, ModelShape } from '@octavo/graph';
 import { EngineError } from '../errors.ts';
 
-/** Bytes of one float32. */
-const ELEMENT_BYTES = 4;
+/** Bytes of one element of a row, and of what a row (token x head) needs besides. */
+const FORMAT_BYTES: Readonly<Record<KvType, { readonly element: number; readonly row: number }>> = {
+  f32: { element: 4, row: 0 },
+  f16: { element: 2, row: 0 },
+  // A float32 scale.
+  int8: { element: 1, row: 4 },
+};
 
 /** Extents and strides of all pools. Counts of elements unless the name says otherwise. */
 export class PageLayout {
@@ -59,7 +64,7 @@ export class PageLayout {
 
   /** Bytes of all pools of all layers. */
   get totalBytes(): number {
-    return 2 * this.layers * this.poolElements * ELEMENT_BYTES;
+    return this.slots * bytesPerToken(this, 'f32');
   }
 
   /** [kvHeads, pages, pageSize, headDim], for a tensor over a pool. */
@@ -69,8 +74,9 @@ export class PageLayout {
 }
 
 /** Bytes of K and V of one token in all layers. Pure. */
-export function bytesPerToken(shape: ModelShape): number {
-  return 2 * shape.layers * shape.kvHeads * shape.headDim * ELEMENT_BYTES;
+export function bytesPerToken(shape: Pick<ModelShape, 'layers' | 'kvHeads' | 'headDim'>, kvType: KvType): number {
+  const { element, row } = FORMAT_BYTES[kvType];
+  return 2 * shape.layers * shape.kvHeads * (shape.headDim * element + row);
 }
 
 function positive(name: string, value: number): number {

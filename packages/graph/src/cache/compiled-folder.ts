@@ -11,6 +11,8 @@ const PARTIAL_PREFIX = '.partial-';
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 interface Manifest {
+  /** Bytes of the weights that the graph reads: less than the files, when a linked one holds more. */
+  readonly weightBytes: number;
   /** Bytes of every other file of the folder. */
   readonly files: Readonly<Record<string, number>>;
   /** sha256 of the graph file; weights are too large to be hashed at every start. */
@@ -33,21 +35,25 @@ export async function isIntact(folder: string): Promise<boolean> {
   }
 }
 
+/** What the manifest of an intact folder says about its weights. */
+export async function readWeightBytes(folder: string): Promise<number> {
+  return (JSON.parse(await readFile(join(folder, MANIFEST_FILE), 'utf8')) as Manifest).weightBytes;
+}
+
 /**
- * Lets `fill` write a new folder, then puts it in its place under `cacheFolder` at once. When another process was faster, its result
+ * Lets `fill` write a new folder (it returns the bytes of the weights), then puts it in its place under `cacheFolder` at once. When another process was faster, its result
  * stays; a damaged one is replaced. Throws CACHE_UNWRITABLE when the file system refuses.
  */
 export async function publishFolder(
   place: { readonly cacheFolder: string; readonly name: string },
-  fill: (folder: string) => Promise<void>,
+  fill: (folder: string) => Promise<number>,
 ): Promise<void> {
   const target = join(place.cacheFolder, place.name);
   const partial = join(place.cacheFolder, `${PARTIAL_PREFIX}${randomUUID()}`);
   try {
     await mkdir(partial, { recursive: true });
     await removeStale(place.cacheFolder);
-    await fill(partial);
-    await writeManifest(partial);
+    await writeManifest(partial, await fill(partial));
     await moveInPlace(partial, target);
   } catch (cause) {
     throw isSystemError(cause) ? unwritable(place.cacheFolder, cause) : cause;
@@ -57,10 +63,10 @@ export async function publishFolder(
   }
 }
 
-async function writeManifest(folder: string): Promise<void> {
+async function writeManifest(folder: string, weightBytes: number): Promise<void> {
   const files: Record<string, number> = {};
   for (const name of (await readdir(folder)).sort()) files[name] = (await stat(join(folder, name))).size;
-  const manifest: Manifest = { files, graphDigest: await digestOf(join(folder, GRAPH_FILE)) };
+  const manifest: Manifest = { weightBytes, files, graphDigest: await digestOf(join(folder, GRAPH_FILE)) };
   await writeFile(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }
 

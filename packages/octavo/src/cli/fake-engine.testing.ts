@@ -184,6 +184,8 @@ function fakeInfo(hasTokenizer: boolean): EngineInfo {
     weights: 'f32',
     fingerprint: 'fake',
     pages: 16,
+    kvType: 'f32',
+    expectedBytes: 0,
     pageSize: 16,
     contextTokens: 1024,
     hasTokenizer,

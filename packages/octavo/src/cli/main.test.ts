@@ -45,6 +45,9 @@ describe('main', () => {
     ['INVALID_OPTION', ['generate', '--prompt', 'x', '--top-p', '1.1']],
     ['INVALID_OPTION', ['generate', '--prompt', 'x', '--weights', 'q5']],
     ['INVALID_OPTION', ['generate', '--prompt', 'x', '--pages', '1']],
+    ['INVALID_OPTION', ['generate', '--prompt', 'x', '--memory', '2XB']],
+    ['INVALID_OPTION', ['generate', '--prompt', 'x', '--memory', '0GB']],
+    ['CONFLICTING_OPTIONS', ['generate', '--prompt', 'x', '--memory', '2GB', '--pages', '9']],
     ['INVALID_OPTION', ['generate', '--prompt']],
     ['INVALID_OPTION', ['generate', '--ids', '1,two']],
     ['INVALID_OPTION', ['batch', 'r', '--out', 'o', '--concurrency', '0']],
@@ -77,6 +80,12 @@ describe('main', () => {
       expect(await main(['score', '--ids', '1'], failing)).toBe(1);
       expect(stderr()).toBe(line);
     }
+  });
+
+  it('reads a memory with its unit as bytes', async () => {
+    const { run, log } = fakeHost();
+    for (const size of ['2GB', '1.5GiB', '300 mb', '4096']) await run('score', '--ids', '1', '--memory', size);
+    expect(log.opened.map(({ options }) => options.memory)).toEqual([2e9, 1.5 * 2 ** 30, 3e8, 4096]);
   });
 
   it('shows the stack only with OCTAVO_DEBUG=1', async () => {

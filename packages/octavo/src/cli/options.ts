@@ -10,6 +10,7 @@ import type { Environment } from './output.ts';
 export interface EngineFlags {
   readonly weights?: NonNullable<EngineOptions['weights']>;
   readonly pages?: number;
+  readonly memory?: number;
   readonly pageSize?: number;
   readonly contextTokens?: number;
   readonly maxSequences?: number;
@@ -31,6 +32,9 @@ export function addEngineOptions(command: Command): Command {
   return command
     .addOption(new Option('--weights <format>', 'how weights are stored').choices(['f32', 'q8', 'q4']))
     .addOption(wholeOption('--pages <n>', 'pages in the pool, the null page included', 2))
+    .addOption(
+      bytesOption('--memory <size>', 'memory of the whole engine, such as 2GB; instead of --pages').conflicts('pages'),
+    )
     .addOption(wholeOption('--page-size <tokens>', 'tokens a page', 1))
     .addOption(wholeOption('--context-tokens <n>', 'longest prompt and completion together', 1))
     .addOption(wholeOption('--max-sequences <n>', 'sequences in one step at most', 1))
@@ -43,8 +47,8 @@ export function addEngineOptions(command: Command): Command {
 
 /** The engine's options from the shared ones. The environment is read here and nowhere below. Pure. */
 export function engineOptions(flags: EngineFlags, env: Environment): EngineOptions {
-  const { weights, pages, pageSize, contextTokens, maxSequences, threads } = flags;
-  const options = defined({ weights, pages, pageSize, contextTokens, maxSequences, threads });
+  const { weights, pages, memory, pageSize, contextTokens, maxSequences, threads } = flags;
+  const options = defined({ weights, pages, memory, pageSize, contextTokens, maxSequences, threads });
   return { ...options, cacheFolder: flags.cacheFolder ?? cacheFolder(env) };
 }
 
@@ -64,6 +68,33 @@ export function wholeOption(flags: string, description: string, minimum: number)
     throw new CommandError(
       'INVALID_OPTION',
       `${option.long} is ${JSON.stringify(text)}; give a whole number of at least ${minimum}.`,
+    );
+  });
+}
+
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  TIB: 2 ** 40,
+};
+
+/** An option whose value is a count of bytes with a unit: `500MB`, `1.5 GiB`. */
+export function bytesOption(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text) => {
+    const [, count = '', unit = 'B'] = /^(\d+(?:\.\d+)?)\s*([KMGT]?i?B)?$/i.exec(text.trim()) ?? [];
+    const bytes =
+      count === '' ? Number.NaN : Math.round(Number(count) * (BYTE_UNITS[unit.toUpperCase()] ?? Number.NaN));
+    if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+    throw new CommandError(
+      'INVALID_OPTION',
+      `${option.long} is ${JSON.stringify(text)}; give a size with a unit, such as 500MB, 2GB or 1.5GiB.`,
     );
   });
 }
