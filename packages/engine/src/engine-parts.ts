@@ -1,4 +1,5 @@
 /** What a host drives, put together from a runner and a configuration. Knows nothing of model files: see open-model.ts. */
+import type { ModelShape } from '@octavo/graph';
 import { checkKv, createKvCache, type KvCache, type KvStats } from '@octavo/kv';
 import { checkScheduler, createScheduler, RecomputeScheduler, type StepSource } from '@octavo/scheduler';
 import type { TextCodec } from '@octavo/text';
@@ -77,7 +78,7 @@ export function assembleEngine(model: ModelParts, config: EngineConfig): EngineP
     expectedBytes: PROCESS_BYTES + (model.weightBytes ?? 0) + store.layout.totalBytes,
   };
   const defaultMaxTokens = model.defaultMaxTokens ?? (() => DEFAULT_MAX_TOKENS);
-  return { ...model, store, maxSequences, engine, defaultMaxTokens, ...stepSource(config, store) };
+  return { ...model, store, maxSequences, engine, defaultMaxTokens, ...stepSource(config, store, shape) };
 }
 
 /** Pages of the pool: as given, as many as the memory holds, or the default. */
@@ -105,7 +106,7 @@ export function defaultPages(
 
 type SourceParts = Pick<EngineParts, 'source' | 'kv' | 'sharing' | 'sequenceTokens' | 'audit'>;
 
-function stepSource(config: EngineConfig, store: PageStore): SourceParts {
+function stepSource(config: EngineConfig, store: PageStore, { windows }: ModelShape): SourceParts {
   const { maxSequences, tokenBudget, maxWaiting, index, verifyPlans } = config;
   const limits = { maxSequences, tokenBudget, maxWaiting };
   if (!config.kvCache) {
@@ -120,7 +121,7 @@ function stepSource(config: EngineConfig, store: PageStore): SourceParts {
   }
   const { pages, pageSize } = store.layout;
   const kv = createKvCache({ pages, pageSize, index });
-  const source = createScheduler({ ...limits, kv, checks: verifyPlans ? 'every-step' : 'none' });
+  const source = createScheduler({ ...limits, kv, windows, checks: verifyPlans ? 'every-step' : 'none' });
   const audit = () => [...checkKv(kv), ...checkScheduler(source), ...store.check()];
   return { source, kv, sharing: config.sharing, sequenceTokens: source.maxSequencePages * pageSize, audit };
 }

@@ -22,6 +22,8 @@ export const fakeShape: ModelShape = {
   hidden: 16,
   vocabulary: 61,
   contextTokens: 256,
+  windows: [],
+  hasFullLayers: true,
 };
 
 export interface FakeRunnerOptions {

@@ -15,7 +15,14 @@ export class StepRig {
   constructor(runner: ModelRunner, extent: { readonly pages: number; readonly pageSize: number }) {
     this.runner = runner;
     this.store = new PageStore(new PageLayout(runner.shape, extent));
-    this.scheduler = createScheduler({ kv: createKvCache(extent), maxSequences: 4, tokenBudget: 128, maxWaiting: 10 });
+    const { windows } = runner.shape;
+    this.scheduler = createScheduler({
+      kv: createKvCache(extent),
+      windows,
+      maxSequences: 4,
+      tokenBudget: 128,
+      maxWaiting: 10,
+    });
   }
 
   submit(ids: readonly number[], maxTokens: number): void {

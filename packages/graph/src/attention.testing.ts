@@ -5,6 +5,9 @@ export interface HeadShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  /** Absent: the whole past. */
+  readonly window?: number;
+  readonly softcap?: number;
 }
 
 export interface AttentionRows {
@@ -55,12 +58,15 @@ function sourcesOf(given: AttentionCase, row: number, kvHead: number): Source[] 
   for (const groups of given.step.levels) {
     const group = groups.find(({ rows }) => rows.includes(row));
     for (let token = 0; token < (group?.tokens ?? 0); token += 1) {
+      const distance = (given.step.positions[row] as number) - ((group?.first ?? 0) + token);
+      if (distance >= (given.shape.window ?? Number.POSITIVE_INFINITY)) continue;
       const page = group?.pages[Math.floor(token / pageSize)] as number;
       sources.push({ ...given.pools, offset: ((kvHead * pages + page) * pageSize + (token % pageSize)) * headDim });
     }
   }
   const chunk = given.step.chunks.find((rows) => rows.includes(row)) ?? [];
-  return [...sources, ...chunk.slice(0, Math.max(0, chunk.indexOf(row))).map(inStep)];
+  const place = Math.max(0, chunk.indexOf(row));
+  return [...sources, ...chunk.slice(Math.max(0, place - (given.shape.window ?? place + 1) + 1), place).map(inStep)];
 }
 
 function attend(given: AttentionCase, one: { sources: readonly Source[]; query: number; into: Float64Array }): void {
@@ -69,7 +75,8 @@ function attend(given: AttentionCase, one: { sources: readonly Source[]; query: 
     let sum = 0;
     for (let at = 0; at < headDim; at += 1)
       sum += (given.rows.queries[one.query + at] as number) * (keys[offset + at] as number);
-    return sum * given.scale;
+    const { softcap } = given.shape;
+    return softcap === undefined ? sum * given.scale : softcap * Math.tanh((sum * given.scale) / softcap);
   });
   const peak = Math.max(...scores);
   const total = scores.reduce((sum, score) => sum + Math.exp(score - peak), 0);

@@ -16,6 +16,10 @@ export interface ModelShape {
   readonly vocabulary: number;
   /** Positions that the model was made for; rope tables are fixed for at most this many. */
   readonly contextTokens: number;
+  /** Distinct sliding windows of layers, in tokens, ascending; a window of at least contextTokens is none. */
+  readonly windows: readonly number[];
+  /** Whether some layer reads the whole past. */
+  readonly hasFullLayers: boolean;
 }
 
 export interface CompiledModel {

@@ -32,6 +32,8 @@ export interface GroupSpec {
   readonly rows: readonly number[];
   readonly pages: readonly number[];
   readonly tokens: number;
+  /** Position of the first of them; default 0. */
+  readonly first?: number;
 }
 
 /** One run of the graph, in terms of rows. */
@@ -144,13 +146,14 @@ export function feedsOf(model: CompiledModel, step: StepSpec, store: StepStore):
 
 /** The inputs that attention reads. */
 export function attentionFeeds(
-  graph: { readonly levels: number; readonly kvHeads: number; readonly headDim: number },
+  graph: Pick<ModelShape, 'kvHeads' | 'headDim' | 'windows' | 'hasFullLayers'> & { readonly levels: number },
   step: StepSpec,
   store: StepStore,
 ): Record<string, OrtTensor> {
   const feeds: Record<string, OrtTensor> = {};
   const rowCount = step.tokens.length;
-  for (let level = 0; level < graph.levels; level += 1) addLevel(feeds, level, step.levels[level] ?? [], rowCount);
+  for (let level = 0; level < graph.levels; level += 1)
+    addLevel(feeds, { level, rowCount, ...graph }, step.levels[level] ?? []);
   addChunks(feeds, step.chunks, rowCount);
   const dims = [graph.kvHeads, store.pool.pages, store.pool.pageSize, graph.headDim];
   store.pools.forEach(({ keys, values }, layer) => {
@@ -162,14 +165,14 @@ export function attentionFeeds(
 
 function addLevel(
   feeds: Record<string, OrtTensor>,
-  level: number,
+  place: { level: number; rowCount: number } & Pick<ModelShape, 'windows' | 'hasFullLayers'>,
   given: readonly GroupSpec[],
-  rowCount: number,
 ): void {
+  const { level, rowCount, windows, hasFullLayers } = place;
   const placed = new Set(given.flatMap(({ rows }) => rows));
   // A row without a group points into one that reads nothing.
   const needsEmpty = given.length === 0 || placed.size < rowCount;
-  const groups = needsEmpty ? [...given, { rows: [0], pages: [0], tokens: 0 }] : given;
+  const groups: readonly GroupSpec[] = needsEmpty ? [...given, { rows: [0], pages: [0], tokens: 0 }] : given;
   const rowsAGroup = Math.max(...groups.map(({ rows }) => rows.length));
   const pagesAGroup = Math.max(...groups.map(({ pages }) => pages.length));
   const rowAt = new Array<number>(rowCount).fill((groups.length - 1) * rowsAGroup);
@@ -178,20 +181,35 @@ function addLevel(
       rowAt[row] = group * rowsAGroup + place;
     });
   });
-  feeds[stepInputs.levelOn(level)] = flag(given.length > 0);
   feeds[stepInputs.levelRows(level)] = padded(
     groups.map(({ rows }) => rows),
     rowsAGroup,
   );
-  feeds[stepInputs.levelPages(level)] = padded(
+  feeds[stepInputs.levelRowAt(level)] = ints(rowAt, [rowCount]);
+  const on = flag(given.length > 0);
+  const tables = padded(
     groups.map(({ pages }) => pages),
     pagesAGroup,
   );
-  feeds[stepInputs.levelTokens(level)] = ints(
-    groups.map(({ tokens }) => tokens),
+  const tokens = ints(
+    groups.map((group) => group.tokens),
     [groups.length],
   );
-  feeds[stepInputs.levelRowAt(level)] = ints(rowAt, [rowCount]);
+  if (hasFullLayers) {
+    feeds[stepInputs.levelOn(level)] = on;
+    feeds[stepInputs.levelPages(level)] = tables;
+    feeds[stepInputs.levelTokens(level)] = tokens;
+  }
+  // Nothing is trimmed: what a window hides is left to the graph's masks.
+  for (const window of windows.keys()) {
+    feeds[stepInputs.windowOn(window, level)] = on;
+    feeds[stepInputs.windowPages(window, level)] = tables;
+    feeds[stepInputs.windowTokens(window, level)] = tokens;
+    feeds[stepInputs.windowFirst(window, level)] = ints(
+      groups.map(({ first = 0 }) => first),
+      [groups.length],
+    );
+  }
 }
 
 function addChunks(feeds: Record<string, OrtTensor>, given: readonly (readonly number[])[], rowCount: number): void {

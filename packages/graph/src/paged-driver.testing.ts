@@ -71,7 +71,7 @@ export class PagedDriver {
   }
 
   plan(work: readonly Work[]): StepSpec {
-    const levels: Map<string, { rows: number[]; pages: readonly number[]; tokens: number }>[] = [];
+    const levels: Map<string, { rows: number[]; pages: readonly number[]; tokens: number; first: number }>[] = [];
     const chunks: number[][] = [];
     const spec = { tokens: [] as number[], positions: [] as number[], fullRows: [] as number[] };
     for (const { sequence, tokens } of work) {
@@ -94,7 +94,7 @@ export class PagedDriver {
     return { ...spec, headRows: spec.tokens.map((_, row) => row), levels: groups, chunks };
   }
 
-  #levelsOf(sequence: TestSequence): { pages: readonly number[]; tokens: number }[] {
+  #levelsOf(sequence: TestSequence): { pages: readonly number[]; tokens: number; first: number }[] {
     const { pageSize } = this.pool;
     const used = Math.ceil(sequence.computed / pageSize);
     let firstPage = 0;
@@ -102,8 +102,9 @@ export class PagedDriver {
       const end = Math.min(used, firstPage + pageCount);
       const pages = sequence.pages.slice(firstPage, end);
       const tokens = Math.min(sequence.computed, end * pageSize) - firstPage * pageSize;
+      const first = firstPage * pageSize;
       firstPage = end;
-      return { pages: pages.length === 0 ? [0] : pages, tokens: Math.max(0, tokens) };
+      return { first, pages: pages.length === 0 ? [0] : pages, tokens: Math.max(0, tokens) };
     });
     return used === 0 ? [] : groups;
   }

@@ -9,6 +9,10 @@
  * behind a group's tokens may hold anything finite: they get a weight of 0, but 0 x NaN is NaN, so pages must never take in a row that is
  * not finite. A step of one row with no level but the first and no chunk takes a path of its own with half the nodes.
  *
+ * Windows are the distinct ones of the model's layers, ascending (`windows` of the shape); a row sees keys with 0 <= position - key < window.
+ * Their groups and rows are those of the level: level{l}_rows and level{l}_row_at are given whenever the level is on. When every layer has
+ * a window (`hasFullLayers` is false), level{l}_on, level{l}_pages and level{l}_tokens do not exist.
+ *
  * | input | type | shape |
  * |---|---|---|
  * | tokens | int32 | [M] |
@@ -20,6 +24,10 @@
  * | level{l}_pages | int32 | [G, P] page id, padded with the null page 0 |
  * | level{l}_tokens | int32 | [G] leading tokens of the group's pages that every row of the group reads; 0: reads nothing |
  * | level{l}_row_at | int32 | [M] group x R + place: where a row's result is |
+ * | window{w}_level{l}_on | bool | [1] |
+ * | window{w}_level{l}_pages | int32 | [G, P] as above, without leading pages that no row of the group sees through window w |
+ * | window{w}_level{l}_tokens | int32 | [G] leading tokens of these pages, some of which rows may be past: the graph masks by positions |
+ * | window{w}_level{l}_first | int32 | [G] position of the first of them in its sequence |
  * | chunk_on | bool | [1] |
  * | chunk_rows | int32 | [C, T] row of the batch, padded at the end with 0; row i of a chunk reads rows j < i |
  * | chunk_row_at | int32 | [M] chunk x T + place; rows in no chunk point to place 0, which reads nothing |
@@ -41,6 +49,10 @@ export const stepInputs = {
   levelPages: (level: number) => `level${level}_pages`,
   levelTokens: (level: number) => `level${level}_tokens`,
   levelRowAt: (level: number) => `level${level}_row_at`,
+  windowOn: (window: number, level: number) => `window${window}_level${level}_on`,
+  windowPages: (window: number, level: number) => `window${window}_level${level}_pages`,
+  windowTokens: (window: number, level: number) => `window${window}_level${level}_tokens`,
+  windowFirst: (window: number, level: number) => `window${window}_level${level}_first`,
   chunkOn: 'chunk_on',
   chunkRows: 'chunk_rows',
   chunkRowAt: 'chunk_row_at',

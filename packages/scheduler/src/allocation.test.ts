@@ -15,7 +15,7 @@ function strewGarbage(): void {
 function decodes(sequences: number): (steps: number) => void {
   const kv = createKvCache({ pages: 65 + sequences * 1_010, pageSize: 16 });
   const limits = { maxSequences: sequences, tokenBudget: 2_048, maxWaiting: sequences };
-  const scheduler: Scheduler = createScheduler({ kv, ...limits });
+  const scheduler: Scheduler = createScheduler({ kv, ...limits, windows: [100] });
   const maxTokens = (WINDOWS + 4) * STEPS;
   for (const at of range(0, sequences)) submit(scheduler, [...range(0, 64), at], { maxTokens });
   const result = { tokens: new Int32Array(sequences), stops: new Uint8Array(sequences) };

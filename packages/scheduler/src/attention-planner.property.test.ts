@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fillPast, type Member, member, ownReads, pageRun, pastOf, readsOf, shapesOf } from './attention.testing.ts';
+import {
+  fillPast,
+  type Member,
+  member,
+  ownReads,
+  ownWindowReads,
+  pageRun,
+  pastOf,
+  readsOf,
+  shapesOf,
+  windowReadsOf,
+} from './attention.testing.ts';
 import { AttentionPlanner } from './attention-planner.ts';
 import { CostModel } from './cost-model.ts';
 import { ForestCut } from './forest-cut.ts';
@@ -107,6 +118,29 @@ describe('AttentionPlanner', () => {
       ),
       { numRuns: RUNS },
     );
+  });
+
+  it('lets every row read through a window what the window holds, from the first page that some row of its group sees', () => {
+    let trimmed = 0;
+    let left = 0;
+    const windows = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 41, max: 400 }));
+    fc.assert(
+      fc.property(fc.array(paths, { minLength: 1, maxLength: 12 }), runLengths, windows, (all, lengths, window) => {
+        const members = all.map((path, at) => memberOf(path, at, lengths));
+        const { past, rowCount } = pastOf(members);
+        const planner = new AttentionPlanner(past, { pageSize: PAGE_SIZE, windows: [window] });
+        planner.plan(rowCount);
+        expect(windowReadsOf(planner, members, PAGE_SIZE)).toEqual(ownWindowReads(members, window, PAGE_SIZE));
+        for (const [at, level] of planner.windows[0]!.levels.entries()) {
+          const full = planner.levels[at]!;
+          if (level.groupCount === 0 && full.groupCount > 0) left += 1;
+          if (level.pagesPerGroup < full.pagesPerGroup) trimmed += 1;
+        }
+      }),
+      { numRuns: RUNS },
+    );
+    expect(trimmed).toBeGreaterThan(RUNS / 4);
+    expect(left).toBeGreaterThan(RUNS / 100);
   });
 
   it('plans as one that has seen nothing before, whatever it has seen', () => {

@@ -4,6 +4,7 @@ import { LevelColumns } from './level-columns.ts';
 import { PageForest } from './page-forest.ts';
 import type { PastColumns } from './past-columns.ts';
 import { type AttentionStats, LEVEL_COUNT } from './step-plan.ts';
+import { WindowColumns } from './window-columns.ts';
 
 /** `levels`: shared pages are read once a step where that pays. `flat`: every sequence reads its own (the ablation). */
 export type AttentionMode = 'levels' | 'flat';
@@ -13,6 +14,8 @@ export interface PlannerOptions {
   readonly pageSize: number;
   readonly attention?: AttentionMode;
   readonly attentionCosts?: AttentionCosts;
+  /** Sliding windows of the model's layers, in tokens: each gets trimmed levels beside the full ones. Default none. */
+  readonly windows?: readonly number[];
 }
 
 class AttentionCounts implements AttentionStats {
@@ -28,6 +31,9 @@ class AttentionCounts implements AttentionStats {
 export class AttentionPlanner {
   /** [LEVEL_COUNT] of the last `plan`. */
   readonly levels: readonly LevelColumns[] = Array.from({ length: LEVEL_COUNT }, () => new LevelColumns());
+  /** One for each window of the options, of the last `plan`. */
+  readonly windows: readonly WindowColumns[];
+  readonly #pageSize: number;
   readonly #counts = new AttentionCounts();
   readonly #past: PastColumns;
   readonly #forest: PageForest;
@@ -36,8 +42,10 @@ export class AttentionPlanner {
 
   /** `past` is filled anew before each `plan`. */
   constructor(past: PastColumns, options: PlannerOptions) {
-    const { pageSize, attention = 'levels', attentionCosts } = options;
+    const { pageSize, attention = 'levels', attentionCosts, windows = [] } = options;
     this.#past = past;
+    this.#pageSize = pageSize;
+    this.windows = windows.map((window) => new WindowColumns(window, LEVEL_COUNT));
     this.#forest = new PageForest(past, pageSize);
     this.#assigner = new LevelAssigner(this.#forest, new CostModel(attentionCosts));
     this.#mode = attention;
@@ -47,8 +55,13 @@ export class AttentionPlanner {
     return this.#counts;
   }
 
-  /** Effect: fills `levels` and `stats` for a step of `rowCount` rows, those without a past included. */
+  /** Effect: fills `levels`, `windows` and `stats` for a step of `rowCount` rows, those without a past included. */
   plan(rowCount: number): void {
+    this.#planLevels(rowCount);
+    for (let at = 0; at < this.windows.length; at += 1) this.windows[at]!.fill(this.levels, this.#pageSize);
+  }
+
+  #planLevels(rowCount: number): void {
     const counts = this.#counts;
     counts.uniquePages = 0;
     counts.savedPageReads = 0;

@@ -57,6 +57,49 @@ export function ownReads(members: readonly Member[], pageSize: number): string[]
   });
 }
 
+/**
+ * [rows] positions of the past that each row reads through the planner's first window, with the page of each. Throws when a group begins
+ * with a page that none of its rows sees.
+ */
+export function windowReadsOf(planner: AttentionPlanner, members: readonly Member[], pageSize: number): string[] {
+  const positions = members.flatMap(({ tokens, rows }) => Array.from({ length: rows }, (_, at) => tokens + at));
+  const { window, levels } = planner.windows[0]!;
+  const seen = new Set<string>();
+  const reads = positions.map((rowPosition, row) => {
+    const found: [position: number, page: number][] = [];
+    for (const [at, level] of levels.entries()) {
+      if (level.groupCount === 0) continue;
+      const full = planner.levels[at]!;
+      const group = Math.floor(full.rowAt[row]! / full.rowsPerGroup);
+      for (let token = 0; token < level.tokens[group]!; token += 1) {
+        const position = level.firstPositions[group]! + token;
+        if (rowPosition - position >= window) continue;
+        if (token < pageSize) seen.add(`${at}:${group}`);
+        found.push([position, level.pages[group * level.pagesPerGroup + Math.floor(token / pageSize)]!]);
+      }
+    }
+    return JSON.stringify(found.sort((left, right) => left[0] - right[0]));
+  });
+  for (const [at, level] of levels.entries()) {
+    for (let group = 0; group < level.groupCount; group += 1) {
+      if (level.tokens[group]! > 0 && !seen.has(`${at}:${group}`))
+        throw new Error(`level ${at}: group ${group} reads too much`);
+    }
+  }
+  return reads;
+}
+
+/** What `windowReadsOf` has to say about members. */
+export function ownWindowReads(members: readonly Member[], window: number, pageSize: number): string[] {
+  return members.flatMap(({ pages, tokens, rows }) =>
+    Array.from({ length: rows }, (_, row) => {
+      const lowest = Math.max(0, tokens + row - window + 1);
+      const held = Array.from({ length: Math.max(0, tokens - lowest) }, (_, at) => lowest + at);
+      return JSON.stringify(held.map((position) => [position, pages[Math.floor(position / pageSize)]!]));
+    }),
+  );
+}
+
 /** Groups, rows a group and pages a group of each used level. */
 export function shapesOf(planner: AttentionPlanner): number[][] {
   return planner.levels

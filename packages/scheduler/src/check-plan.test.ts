@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { checkPlan } from './check-plan.ts';
 import type { PlanInspection } from './plan-inspection.ts';
 import { range, steps, submit, worldOf } from './scheduler.testing.ts';
-import type { LevelPlan, StepPlan } from './step-plan.ts';
+import type { LevelPlan, StepPlan, WindowLevelPlan } from './step-plan.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -15,7 +15,7 @@ function writable<T>(value: T): Mutable<T> {
  * Two decodes and a chunk of 6 over a shared system prompt of 8 tokens, which is read once, and a copied tail: every part of a plan is used.
  */
 function planned(): { readonly plan: StepPlan; readonly inspection: PlanInspection } {
-  const world = worldOf({ attentionCosts: { gather: 9, score: 1, level: 0, merge: 0 }, checks: 'none' });
+  const world = worldOf({ attentionCosts: { gather: 9, score: 1, level: 0, merge: 0 }, checks: 'none', windows: [6] });
   for (const at of range(0, 2)) submit(world.scheduler, [...range(0, 8), 100 + at, 50], { maxTokens: 9 });
   steps(world, 3);
   submit(world.scheduler, [...range(0, 8), 100, 60, ...range(200, 5)]);
@@ -25,6 +25,11 @@ function planned(): { readonly plan: StepPlan; readonly inspection: PlanInspecti
 
 function usedLevel({ levels }: StepPlan, place: number): Mutable<LevelPlan> {
   return writable(levels.filter(({ groupCount }) => groupCount > 0)[place]!);
+}
+
+/** The level of the window that reads own pages: the system prompt is out of sight. */
+function windowLevel({ windows }: StepPlan): Mutable<WindowLevelPlan> {
+  return writable(windows[0]!.levels.find(({ groupCount }) => groupCount > 0)!);
 }
 
 describe('checkPlan', () => {
@@ -162,6 +167,62 @@ describe('checkPlan', () => {
         writable(plan.attention).savedPageReads += 1;
       },
       /unique pages[\s\S]*padding reads[\s\S]*saved reads/,
+    ],
+  ])('finds %s', (_, spoil, message) => {
+    const { plan, inspection } = planned();
+    spoil(plan);
+    expect(checkPlan(plan, inspection).join('\n')).toMatch(message);
+  });
+
+  it.each<[string, (plan: StepPlan) => void, RegExp]>([
+    [
+      'a page of a window that is read too short',
+      (plan) => {
+        windowLevel(plan).tokens[0]! -= 1;
+      },
+      /window 6: row \d+ reads position \d+ 0 times/,
+    ],
+    [
+      'a page of a window at a wrong position',
+      (plan) => {
+        windowLevel(plan).firstPositions[0]! -= 4;
+      },
+      /window 6: row \d+ finds page \d+ at position/,
+    ],
+    [
+      'a group of a window that begins inside a page',
+      (plan) => {
+        windowLevel(plan).firstPositions[0]! += 1;
+      },
+      /inside a page/,
+    ],
+    [
+      'a level of a window that is left out',
+      (plan) => {
+        windowLevel(plan).groupCount = 0;
+      },
+      /window 6: row \d+ reads position \d+ 0 times/,
+    ],
+    [
+      'a window of other groups',
+      (plan) => {
+        windowLevel(plan).groupCount += 1;
+      },
+      /window 6, level \d: \d groups, not/,
+    ],
+    [
+      'a null page in a window',
+      (plan) => {
+        windowLevel(plan).pages[0] = 0;
+      },
+      /window 6, level \d: group 0, page 0: padding/,
+    ],
+    [
+      'a window that reads pages that nobody sees',
+      (plan) => {
+        writable(plan.windows[0]!).window = 1;
+      },
+      /window 1, level \d: no row of group \d sees its first page/,
     ],
   ])('finds %s', (_, spoil, message) => {
     const { plan, inspection } = planned();

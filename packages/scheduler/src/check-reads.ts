@@ -1,4 +1,5 @@
 import { NULL_PAGE, pagesFor } from '@octavo/kv';
+import { checkWindow } from './check-window.ts';
 import type { PlanInspection } from './plan-inspection.ts';
 import type { LevelPlan, StepPlan } from './step-plan.ts';
 
@@ -64,6 +65,7 @@ export function checkReads(plan: StepPlan, inspection: PlanInspection, violation
   }
   addChunks(plan, reads);
   reads.compare();
+  for (const window of plan.windows) checkWindow(plan, window, inspection, violations);
   checkStats(plan, inspection, violations);
 }
 
@@ -147,7 +149,8 @@ function checkStats(plan: StepPlan, inspection: PlanInspection, violations: stri
   if (savedPageReads !== flat - read) violations.push(`statistics: ${savedPageReads} saved reads, not ${flat - read}`);
 }
 
-function indexesOf(inspection: PlanInspection, sequence: number): ReadonlyMap<number, number> {
+/** Page -> its index in the table of `sequence`. */
+export function indexesOf(inspection: PlanInspection, sequence: number): ReadonlyMap<number, number> {
   const indexes = new Map<number, number>();
   const planned = inspection.planned(sequence);
   if (planned === undefined) return indexes;

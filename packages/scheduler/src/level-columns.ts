@@ -4,6 +4,9 @@ import type { LevelDraft } from './level-draft.ts';
 import type { PageForest } from './page-forest.ts';
 import type { LevelPlan } from './step-plan.ts';
 
+/** Above every position: what a group without rows yet begins with. */
+const HIGHEST_POSITION = 0x7fffffff;
+
 /** One level of a plan as reused columns, filled from a draft. */
 export class LevelColumns implements LevelPlan {
   groupCount = 0;
@@ -13,6 +16,10 @@ export class LevelColumns implements LevelPlan {
   pages = NO_INT32;
   tokens = NO_INT32;
   rowAt = NO_INT32;
+  /** [groupCount] position of the group's first token. */
+  firstPositions = NO_INT32;
+  /** [groupCount] lowest position of a row of the group: no other row sees tokens further back. */
+  lowestPositions = NO_INT32;
   /** Page reads that are padding. */
   paddingPages = 0;
 
@@ -41,6 +48,8 @@ export class LevelColumns implements LevelPlan {
     }
     if (draft.needsNullGroup[level] === 1) {
       this.tokens[this.#filled] = 0;
+      this.firstPositions[this.#filled] = 0;
+      this.lowestPositions[this.#filled] = 0;
       this.paddingPages += this.pagesPerGroup;
     }
   }
@@ -52,6 +61,8 @@ export class LevelColumns implements LevelPlan {
     this.rows = grownInt32(this.rows, groups * rowsPerGroup);
     this.pages = grownInt32(this.pages, groups * pagesPerGroup);
     this.tokens = grownInt32(this.tokens, groups);
+    this.firstPositions = grownInt32(this.firstPositions, groups);
+    this.lowestPositions = grownInt32(this.lowestPositions, groups);
     this.rows.fill(0, 0, groups * rowsPerGroup);
     this.pages.fill(NULL_PAGE, 0, groups * pagesPerGroup);
   }
@@ -69,7 +80,10 @@ export class LevelColumns implements LevelPlan {
           this.#openGroup(forest, node, from);
           place = 0;
         }
-        const target = (this.#filled - 1) * this.rowsPerGroup + place;
+        const group = this.#filled - 1;
+        const target = group * this.rowsPerGroup + place;
+        const position = past.tokens[member]! + row - firstRow;
+        if (position < this.lowestPositions[group]!) this.lowestPositions[group] = position;
         this.rows[target] = row;
         this.rowAt[row] = target;
         place += 1;
@@ -88,6 +102,8 @@ export class LevelColumns implements LevelPlan {
       this.pages[target] = table[page]!;
       target += 1;
     }
+    this.firstPositions[group] = from * forest.pageSize;
+    this.lowestPositions[group] = HIGHEST_POSITION;
     this.tokens[group] = Math.min(end * forest.pageSize, past.tokens[member]!) - from * forest.pageSize;
     this.paddingPages += this.pagesPerGroup - (end - from);
     this.#filled = group + 1;

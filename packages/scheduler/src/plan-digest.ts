@@ -20,6 +20,13 @@ export function planDigest(plan: StepPlan): number {
     digest = mixedColumn(digest, level.tokens, level.groupCount);
     digest = mixedColumn(digest, level.rowAt, rowCount);
   }
+  for (const { levels } of plan.windows) {
+    for (const level of levels) {
+      digest = mixedColumn(digest, level.pages, level.groupCount * level.pagesPerGroup);
+      digest = mixedColumn(digest, level.tokens, level.groupCount);
+      digest = mixedColumn(digest, level.firstPositions, level.groupCount);
+    }
+  }
   if (chunks.chunkCount === 0) return digest;
   digest = mixedColumn(digest, chunks.rows, chunks.chunkCount * chunks.rowsPerChunk);
   return mixedColumn(digest, chunks.rowAt, rowCount);

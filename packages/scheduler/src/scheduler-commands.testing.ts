@@ -19,6 +19,7 @@ export interface RandomWorld {
   readonly singleFlight: boolean;
   readonly attention: 'levels' | 'flat';
   readonly attentionCosts: AttentionCosts;
+  readonly windows: readonly number[];
   readonly index: 'radix' | 'linear';
 }
 

@@ -77,6 +77,7 @@ export const worlds: fc.Arbitrary<RandomWorld> = fc
     attention: fc.constantFrom('levels' as const, 'levels' as const, 'flat' as const),
     // Levels for next to nothing, so that small worlds have deep plans too.
     attentionCosts: fc.constantFrom(MEASURED_COSTS, { gather: 9, score: 1, level: 0, merge: 0 }),
+    windows: fc.constantFrom([], [], [1], [7], [3, 16]),
     index: fc.constantFrom('radix' as const, 'radix' as const, 'linear' as const),
   })
   .map(({ roomTokens, ...rest }) => ({

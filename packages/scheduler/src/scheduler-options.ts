@@ -22,6 +22,8 @@ export interface SchedulerOptions extends StepLimits {
   readonly singleFlight?: boolean;
   /** `flat`: no page is shared between sequences within a step (the ablation). Default `levels`. */
   readonly attention?: AttentionMode;
+  /** Sliding windows of the model's layers, in tokens, each at least 1: plans then say what layers with a window read. Default none. */
+  readonly windows?: readonly number[];
   /** What the attention planner weighs. Default: as measured, see `cost-model.ts`; measure again for other machines or models. */
   readonly attentionCosts?: AttentionCosts;
   /**
@@ -35,24 +37,29 @@ export type RecomputeOptions = StepLimits;
 
 const COSTS = ['gather', 'score', 'level', 'merge'] as const;
 const LIMITS = ['maxSequences', 'tokenBudget', 'maxWaiting'] as const;
-const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'attention', 'attentionCosts', 'checks'];
+const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'attention', 'windows', 'attentionCosts', 'checks'];
 
 /** The options with every default filled in, frozen. Throws `INVALID_OPTION`. */
 export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOptions> {
   assertKnown(options, OPTIONS);
   assertLimits(options);
-  const { kv, singleFlight = true, attention = 'levels', attentionCosts = MEASURED_COSTS, checks = 'none' } = options;
+  const { kv, singleFlight = true, attention = 'levels', attentionCosts = MEASURED_COSTS } = options;
+  const { windows = [], checks = 'none' } = options;
   const watermarkPages = options.watermarkPages ?? Math.floor((kv.pages - 1) / 100);
   if (!Number.isInteger(watermarkPages) || watermarkPages < 0 || watermarkPages >= kv.pages - 1) {
     const most = kv.pages - 2;
     throw invalid(`watermarkPages is ${watermarkPages}; give a whole number of pages from 0 to ${most}.`);
+  }
+  for (const window of windows) {
+    if (!Number.isInteger(window) || window < 1)
+      throw invalid(`windows has ${window}; give whole numbers of tokens, each at least 1.`);
   }
   for (const name of COSTS) {
     const cost = attentionCosts[name];
     if (!Number.isInteger(cost) || cost < 0)
       throw invalid(`attentionCosts.${name} is ${cost}; give a whole number from 0.`);
   }
-  return Object.freeze({ ...options, kv, watermarkPages, singleFlight, attention, attentionCosts, checks });
+  return Object.freeze({ ...options, kv, watermarkPages, singleFlight, attention, windows, attentionCosts, checks });
 }
 
 /** As `resolvedOptions`, for the baseline without K/V. */

@@ -1,6 +1,6 @@
 import { ChunkColumns } from './chunk-columns.ts';
 import { grownInt32, grownUint8, NO_FLAGS, NO_INT32 } from './columns.ts';
-import type { AttentionStats, LevelPlan, StepPlan } from './step-plan.ts';
+import type { AttentionStats, LevelPlan, StepPlan, WindowPlan } from './step-plan.ts';
 
 /** The plan of a step as reused columns: one object for all steps. Appended to row by row, sequence by sequence. */
 export class StepColumns implements StepPlan {
@@ -23,14 +23,20 @@ export class StepColumns implements StepPlan {
   copyTo = NO_INT32;
   copyTokens = NO_INT32;
   readonly levels: readonly LevelPlan[];
+  readonly windows: readonly WindowPlan[];
   readonly chunks = new ChunkColumns();
   readonly attention: AttentionStats;
 
   constructor(
-    attention: { readonly levels: readonly LevelPlan[]; readonly stats: AttentionStats },
+    attention: {
+      readonly levels: readonly LevelPlan[];
+      readonly windows: readonly WindowPlan[];
+      readonly stats: AttentionStats;
+    },
     rows: 'kept' | 'dropped',
   ) {
     this.levels = attention.levels;
+    this.windows = attention.windows;
     this.attention = attention.stats;
     this.writes = rows === 'kept';
   }

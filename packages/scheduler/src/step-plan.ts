@@ -28,6 +28,30 @@ export interface LevelPlan {
 }
 
 /**
+ * A level as a layer with a sliding window reads it. Groups, `rows` and `rowAt` are those of the full level, so only what differs is here:
+ * pages that no row of a group can see any more are dropped at its front. What is left of the first page may lie before the
+ * window of some row, or of all but one: the executor masks by positions.
+ */
+export interface WindowLevelPlan {
+  /** That of the full level; 0: the full level is unused, or the window has left all of it. */
+  readonly groupCount: number;
+  readonly pagesPerGroup: number;
+  /** [groupCount, pagesPerGroup] page id; padded with the null page. */
+  readonly pages: Int32Array;
+  /** [groupCount] leading tokens of these pages that are read, 0: the window has left the group. */
+  readonly tokens: Int32Array;
+  /** [groupCount] position of the first of them in its sequence. */
+  readonly firstPositions: Int32Array;
+}
+
+/** The levels once more, for layers in which a row at position i reads positions j with 0 <= i - j < window. */
+export interface WindowPlan {
+  readonly window: number;
+  /** [LEVEL_COUNT] */
+  readonly levels: readonly WindowLevelPlan[];
+}
+
+/**
  * Attention of a step's rows to earlier rows of the same sequence in the same step: row i of a chunk sees rows j < i (its own
  * K/V is always seen, by every row, outside this plan). A row that is in no chunk points to the first row of the first one, which sees nothing.
  */
@@ -41,6 +65,7 @@ export interface ChunkPlan {
   readonly rowAt: Int32Array;
 }
 
+/** Of the full levels: windows are not counted. */
 export interface AttentionStats {
   /** Distinct pages read in this step. */
   readonly uniquePages: number;
@@ -88,6 +113,8 @@ export interface StepPlan {
 
   /** [LEVEL_COUNT] */
   readonly levels: readonly LevelPlan[];
+  /** One for each window that the scheduler was told of, in that order. */
+  readonly windows: readonly WindowPlan[];
   readonly chunks: ChunkPlan;
   readonly attention: AttentionStats;
 }

@@ -53,6 +53,7 @@ describe('Scheduler.submit', () => {
     ['half a place to wait', { maxWaiting: 0.5 }],
     ['a watermark of the whole pool', { watermarkPages: 9 }],
     ['a negative watermark', { watermarkPages: -1 }],
+    ['a window of no tokens', { windows: [16, 0] }],
     ['costs that are no whole numbers', { attentionCosts: { gather: 0.1, score: 1, level: 1, merge: 1 } }],
     ['an unknown option', { pageBudget: 3 }],
   ])('rejects options with %s', (_, more) => {

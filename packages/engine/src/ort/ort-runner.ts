@@ -19,7 +19,7 @@ export class OrtRunner implements ModelRunner {
   private constructor(model: CompiledModel, session: InferenceSession) {
     this.shape = model.shape;
     this.#session = session;
-    this.#tensors = new StepTensors(model.levels);
+    this.#tensors = new StepTensors({ levels: model.levels, ...model.shape });
   }
 
   /** Loads the graph; blocks the thread until it is ready. Throws OPEN_FAILED. */

@@ -2,8 +2,8 @@
  * A step plan as the runtime's inputs. The plan's own columns are passed as views, pools in place: nothing of the length of the
  * past is copied, and what is allocated for a step is a fixed number of small tensor objects.
  */
-import { stepInputs } from '@octavo/graph';
-import type { ChunkPlan, LevelPlan, StepPlan } from '@octavo/scheduler';
+import { type ModelShape, stepInputs } from '@octavo/graph';
+import type { ChunkPlan, LevelPlan, StepPlan, WindowLevelPlan } from '@octavo/scheduler';
 import { Tensor } from 'onnxruntime-node';
 import type { PageStore } from '../storage/page-store.ts';
 
@@ -11,11 +11,14 @@ const on = () => new Tensor('bool', Uint8Array.of(1), [1]);
 const off = () => new Tensor('bool', Uint8Array.of(0), [1]);
 const int32 = (column: Int32Array, dims: readonly number[]) => new Tensor('int32', column, dims);
 
+/** What decides which inputs a graph has. */
+export type GraphInputs = Pick<ModelShape, 'windows' | 'hasFullLayers'> & { readonly levels: number };
+
 /** The inputs of a session, made again for each step in one reused record. */
 export class StepTensors {
   /** Input name -> tensor; valid until the next `fill`. */
   readonly feeds: Record<string, Tensor> = {};
-  readonly #levels: number;
+  readonly #graph: GraphInputs;
   readonly #on = on();
   readonly #off = off();
   /** [1], [1, 1]: what a switched-off level or chunk, or a step without heads, is given; extents of zero break reductions. */
@@ -25,8 +28,8 @@ export class StepTensors {
   #zeros = new Int32Array(256);
   #store: PageStore | undefined;
 
-  constructor(levels: number) {
-    this.#levels = levels;
+  constructor(graph: GraphInputs) {
+    this.#graph = graph;
   }
 
   /** Passes the pools of a store in place; made anew only when the store is another one. */
@@ -51,30 +54,54 @@ export class StepTensors {
     feeds[stepInputs.headRows] =
       plan.headCount === 0 ? this.#one : int32(plan.headRow.subarray(0, plan.headCount), [plan.headCount]);
     feeds[stepInputs.fullRows] = int32(fullHeads.subarray(0, fullCount), [fullCount]);
-    for (let level = 0; level < this.#levels; level += 1) this.#fillLevel(level, plan.levels[level], rows);
+    const { levels, windows } = this.#graph;
+    for (let level = 0; level < levels; level += 1) {
+      this.#fillRows(level, plan.levels[level], rows);
+      this.#fillLevel(level, plan.levels[level]);
+      for (let at = 0; at < windows.length; at += 1) this.#fillWindow(at, level, plan.windows[at]?.levels[level]);
+    }
     this.#fillChunks(plan.chunks, rows);
   }
 
-  #fillLevel(index: number, level: LevelPlan | undefined, rows: number): void {
+  /** Rows of the groups: the same for every window. */
+  #fillRows(index: number, level: LevelPlan | undefined, rows: number): void {
     const { feeds } = this;
     const groups = level?.groupCount ?? 0;
     if (level === undefined || groups === 0) {
-      feeds[stepInputs.levelOn(index)] = this.#off;
       feeds[stepInputs.levelRows(index)] = this.#oneByOne;
-      feeds[stepInputs.levelPages(index)] = this.#oneByOne;
-      feeds[stepInputs.levelTokens(index)] = this.#one;
       feeds[stepInputs.levelRowAt(index)] = int32(this.#zeros.subarray(0, rows), [rows]);
       return;
     }
-    const { rowsPerGroup, pagesPerGroup } = level;
-    feeds[stepInputs.levelOn(index)] = this.#on;
+    const { rowsPerGroup } = level;
     feeds[stepInputs.levelRows(index)] = int32(level.rows.subarray(0, groups * rowsPerGroup), [groups, rowsPerGroup]);
-    feeds[stepInputs.levelPages(index)] = int32(level.pages.subarray(0, groups * pagesPerGroup), [
-      groups,
-      pagesPerGroup,
-    ]);
-    feeds[stepInputs.levelTokens(index)] = int32(level.tokens.subarray(0, groups), [groups]);
     feeds[stepInputs.levelRowAt(index)] = int32(level.rowAt.subarray(0, rows), [rows]);
+  }
+
+  /** What layers read that see the whole past; there may be none. */
+  #fillLevel(index: number, level: LevelPlan | undefined): void {
+    if (!this.#graph.hasFullLayers) return;
+    const { feeds } = this;
+    const groups = level?.groupCount ?? 0;
+    feeds[stepInputs.levelOn(index)] = groups > 0 ? this.#on : this.#off;
+    feeds[stepInputs.levelPages(index)] = this.#pagesOf(level);
+    feeds[stepInputs.levelTokens(index)] =
+      level && groups > 0 ? int32(level.tokens.subarray(0, groups), [groups]) : this.#one;
+  }
+
+  #fillWindow(window: number, index: number, level: WindowLevelPlan | undefined): void {
+    const { feeds } = this;
+    const groups = level?.groupCount ?? 0;
+    const column = (of: Int32Array) => (groups > 0 ? int32(of.subarray(0, groups), [groups]) : this.#one);
+    feeds[stepInputs.windowOn(window, index)] = groups > 0 ? this.#on : this.#off;
+    feeds[stepInputs.windowPages(window, index)] = this.#pagesOf(level);
+    feeds[stepInputs.windowTokens(window, index)] = level ? column(level.tokens) : this.#one;
+    feeds[stepInputs.windowFirst(window, index)] = level ? column(level.firstPositions) : this.#one;
+  }
+
+  #pagesOf(level: Pick<LevelPlan, 'groupCount' | 'pagesPerGroup' | 'pages'> | undefined): Tensor {
+    if (level === undefined || level.groupCount === 0) return this.#oneByOne;
+    const { groupCount, pagesPerGroup, pages } = level;
+    return int32(pages.subarray(0, groupCount * pagesPerGroup), [groupCount, pagesPerGroup]);
   }
 
   #fillChunks(chunks: ChunkPlan, rows: number): void {

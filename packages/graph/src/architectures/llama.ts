@@ -45,7 +45,18 @@ export const llama: Architecture = {
     const contextTokens = config.countOr('max_position_embeddings', 2048, { most: most.context });
     const embedding: LinearDescription = { tensor: 'model.embed_tokens.weight', out: vocabulary, in: hidden };
     return {
-      shape: { architecture: llama.name, layers, heads, kvHeads, headDim, hidden, vocabulary, contextTokens },
+      shape: {
+        architecture: llama.name,
+        layers,
+        heads,
+        kvHeads,
+        headDim,
+        hidden,
+        vocabulary,
+        contextTokens,
+        windows: [],
+        hasFullLayers: true,
+      },
       embedding,
       rope: readRope(config, headDim),
       attentionScale: headDim ** -0.5,

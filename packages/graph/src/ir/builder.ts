@@ -54,6 +54,11 @@ export class GraphBuilder {
     return value;
   }
 
+  /** The input of that name, declared when nobody did so before. */
+  sharedInput(name: string, type: ElementType, shape: readonly Dim[]): Value {
+    return this.#module.inputs.find((value) => value.name === name) ?? this.input(name, type, shape);
+  }
+
   /** Declares `value` an output of the whole graph; its name must be the output's (see `call`'s last argument). */
   output(value: Value): void {
     this.#module.outputs.push(value);

@@ -57,6 +57,10 @@ export interface PagedAttentionNode {
   readonly headDim: number;
   /** What query-key products are multiplied with. */
   readonly scale: number;
+  /** Tokens that a row sees, its own included: key j and query i with 0 <= i - j < window. Absent: the whole past. */
+  readonly window?: number;
+  /** Scores become softcap x tanh(score / softcap), before masks. Absent: they stay as they are. */
+  readonly softcap?: number;
   /** [1, M, heads x headDim], after rotation. */
   readonly queries: Value;
   /** [1, M, kvHeads x headDim], after rotation. */

@@ -46,6 +46,10 @@ export function log(graph: GraphBuilder, x: Value): Value {
   return graph.call({ operator: 'Log', inputs: [x] }, x.type, x.shape);
 }
 
+export function tanh(graph: GraphBuilder, x: Value): Value {
+  return graph.call({ operator: 'Tanh', inputs: [x] }, x.type, x.shape);
+}
+
 export function softmax(graph: GraphBuilder, x: Value, axis: number): Value {
   return graph.call({ operator: 'Softmax', inputs: [x], attributes: { axis: { int: axis } } }, x.type, x.shape);
 }

@@ -2,19 +2,22 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { HeadShape } from '../attention.testing.ts';
 import { randomFloats } from '../compare.testing.ts';
 import { lowerPagedAttention } from '../lowering/paged-attention.ts';
+import { windowsOf } from '../lowering/step-inputs.ts';
 import { emitOnnx } from '../onnx/emit.ts';
 import { attentionFeeds, type OrtTensor, ort, type StepSpec } from '../ort.testing.ts';
+import { stepInputs } from '../step-interface.ts';
 import { GraphBuilder } from './builder.ts';
 import type { Dim, Graph, GraphNode, OperatorNode, Value } from './graph.ts';
 import { reshape } from './operators.ts';
 
-const shape = { heads: 6, kvHeads: 2, headDim: 4 };
+const fullShape: HeadShape = { heads: 6, kvHeads: 2, headDim: 4 };
 const LEVELS = 2;
 const pool = { pages: 7, pageSize: 3 };
 
-function attentionGraph(): Graph {
+function attentionGraph(shape: HeadShape): Graph {
   const { heads, kvHeads, headDim } = shape;
   const graph = GraphBuilder.create();
   const input = (name: string, count: number) => graph.input(name, 'float32', [1, 'M', count * headDim]);
@@ -64,8 +67,9 @@ describe('shapes of the intermediate representation', () => {
   async function runAll(
     step: StepSpec,
     path: 'single row' | 'parts',
+    shape: HeadShape,
   ): Promise<{ values: Value[]; outputs: Record<string, OrtTensor> }> {
-    const graph = attentionGraph();
+    const graph = attentionGraph(shape);
     const flags = new Set(graph.inputs.map(({ name }) => name));
     const isSingleRow = (condition: Value) => condition.name.startsWith('And') === (path === 'single row');
     const nodes = inlined(graph.nodes, (condition) => flags.has(condition.name) || isSingleRow(condition));
@@ -84,16 +88,19 @@ describe('shapes of the intermediate representation', () => {
       new ort.Tensor('float32', rows(count), [1, step.tokens.length, count * shape.headDim]);
     const elements = shape.kvHeads * pool.pages * pool.pageSize * shape.headDim;
     const pools = [{ keys: randomFloats(elements, 1), values: randomFloats(elements, 2) }];
-    const feeds = attentionFeeds({ levels: LEVELS, ...shape }, step, { pools, pool });
+    const feeds = attentionFeeds({ levels: LEVELS, ...shape, ...windowsOf([shape]) }, step, { pools, pool });
     const given = { queries: floats(shape.heads), keys: floats(shape.kvHeads), values: floats(shape.kvHeads) };
-    const made = await session.run({ ...feeds, ...given });
+    const positions = shape.window !== undefined && {
+      [stepInputs.positions]: new ort.Tensor('int32', Int32Array.from(step.positions), [step.positions.length]),
+    };
+    const made = await session.run({ ...feeds, ...given, ...positions });
     await session.release();
     return { values, outputs: made };
   }
 
   const many: StepSpec = {
     tokens: [0, 0, 0, 0, 0],
-    positions: [],
+    positions: [7, 8, 9, 4, 5],
     headRows: [],
     fullRows: [],
     levels: [
@@ -112,19 +119,30 @@ describe('shapes of the intermediate representation', () => {
       [3, 4],
     ],
   };
-  const one: StepSpec = { ...many, tokens: [0], levels: [[{ rows: [0], pages: [4, 2], tokens: 4 }]], chunks: [] };
+  const one: StepSpec = {
+    ...many,
+    tokens: [0],
+    positions: [9],
+    levels: [[{ rows: [0], pages: [4, 2], tokens: 4 }]],
+    chunks: [],
+  };
   // A row without a group at a level is given one that reads nothing: one group more than listed above.
   const cases = [
     { path: 'parts', step: many, known: { M: 5, G0: 3, R0: 3, P0: 2, G1: 4, R1: 2, P1: 4, C: 2, T: 3, g: 3 } },
     { path: 'single row', step: one, known: { M: 1, G0: 1, R0: 1, P0: 2, G1: 1, R1: 1, P1: 1, C: 1, T: 1, g: 3 } },
   ] as const;
-  it.each(cases)('are those that a step has (path: $path)', async ({ path, step, known }) => {
-    const { values, outputs } = await runAll(step, path);
+  const windowed = { ...fullShape, window: 6, softcap: 3 };
+  const all = cases.flatMap((one) => [
+    { ...one, layer: 'that reads the whole past', shape: fullShape },
+    { ...one, layer: 'with a window and a cap', shape: windowed },
+  ]);
+  it.each(all)('are those that a step has (path: $path, a layer $layer)', async ({ path, step, known, shape }) => {
+    const { values, outputs } = await runAll(step, path, shape);
     expect(values.length).toBeGreaterThan(30);
     const wrong = values
       .map((value) => ({
         name: value.name,
-        said: value.shape.map((dim) => evaluate(dim, { ...known, ...pool })),
+        said: value.shape.map((dim) => evaluate(dim, { ...known, P0w0: known.P0, P1w0: known.P1, ...pool })),
         made: outputs[value.name]?.dims as number[],
       }))
       .filter(({ said, made }) => said.join() !== made.join());

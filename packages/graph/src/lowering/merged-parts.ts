@@ -20,9 +20,9 @@ import {
   sumOfLast,
   transpose,
 } from '../ir/operators.ts';
-import { attend, type PartResult } from './part.ts';
+import { attend, cappedScale, capScores, type PartResult } from './part.ts';
 import type { AttentionInputs } from './step-inputs.ts';
-import type { ChunkTables, LevelTables, NothingRead, StepTables } from './step-tables.ts';
+import type { ChunkTables, LayerTables, LevelTables, NothingRead } from './step-tables.ts';
 
 /** A layer's projections in the layout of attention. */
 interface LayerRows {
@@ -36,7 +36,7 @@ interface LayerRows {
 }
 
 /** [1, M, heads x headDim] */
-export function attendInParts(graph: GraphBuilder, node: PagedAttentionNode, tables: StepTables): Value {
+export function attendInParts(graph: GraphBuilder, node: PagedAttentionNode, tables: LayerTables): Value {
   const { heads, kvHeads, headDim } = node;
   const g = heads / kvHeads;
   const fold = (x: Value, rows: number) =>
@@ -48,7 +48,7 @@ export function attendInParts(graph: GraphBuilder, node: PagedAttentionNode, tab
     keys: fold(node.keys, 1),
     values: fold(node.values, 1),
   };
-  const { levels, chunk, nothing } = tables.parts;
+  const { levels, chunk, nothing } = tables.view.parts;
   const optional = (on: Value, build: (inner: GraphBuilder) => PartResult) => choosePart(graph, { on, nothing, build });
   const merged = merge(graph, layer, [
     ownPart(graph, layer),
@@ -77,16 +77,17 @@ function choosePart(graph: GraphBuilder, { on, nothing, build }: OptionalPart): 
 /** The row's own key and value. */
 function ownPart(graph: GraphBuilder, { node, g, queries, keys, values }: LayerRows): PartResult {
   // Product and sum: as a batch of M x kvHeads tiny matrix products it takes more than twice the time in a prefill.
+  const scale = cappedScale(node.scale, node.softcap);
   const products = sumOfLast(graph, multiply(graph, queries, keys));
   return {
     output: expand(graph, values, { to: graph.ints([1, 1, g, 1, 1]), shape: queries.shape }),
-    logSum: multiply(graph, products, graph.floats([node.scale], [1])),
+    logSum: capScores(graph, multiply(graph, products, graph.floats([scale], [1])), node.softcap),
   };
 }
 
 /** One level: the rows of each group against the pages of the group. */
 function attendLevel(graph: GraphBuilder, layer: LayerRows, level: LevelTables, inputs: AttentionInputs): PartResult {
-  const { kvHeads, headDim, scale, layer: number } = layer.node;
+  const { kvHeads, headDim, scale, softcap, layer: number } = layer.node;
   const { g } = layer;
   const [groups, rowsAGroup] = level.rows.shape as [string, string];
   const rows = transpose(graph, gather(graph, layer.queries, level.rows, 0), [2, 0, 1, 3, 4, 5]);
@@ -98,7 +99,7 @@ function attendLevel(graph: GraphBuilder, layer: LayerRows, level: LevelTables, 
     return reshape(graph, pages, { to: [0, 0, -1, headDim], shape: [kvHeads, groups, tokens, headDim] });
   };
   const [keys, values] = [read(inputs.keyPages[number]), read(inputs.valuePages[number])];
-  const part = attend(graph, { queries, keys, values, mask: level.mask, scale });
+  const part = attend(graph, { queries, keys, values, mask: level.mask, scale, softcap });
   const toRows = (x: Value, width: number) => {
     const shape = [kvHeads, `${groups}*${rowsAGroup}`, g, 1, width];
     const flat = reshape(graph, x, { to: [kvHeads, -1, g, 1, width], shape });
@@ -109,7 +110,7 @@ function attendLevel(graph: GraphBuilder, layer: LayerRows, level: LevelTables, 
 
 /** The rows of each chunk against the earlier rows of the same chunk. */
 function attendChunk(graph: GraphBuilder, layer: LayerRows, chunk: ChunkTables): PartResult {
-  const { kvHeads, headDim, scale } = layer.node;
+  const { kvHeads, headDim, scale, softcap } = layer.node;
   const { g } = layer;
   // Gathered as [C, T, kvHeads, rows, 1, headDim]; a head's rows must lie together.
   const take = (x: Value, rows: number) => {
@@ -118,7 +119,7 @@ function attendChunk(graph: GraphBuilder, layer: LayerRows, chunk: ChunkTables):
     return reshape(graph, taken, { to: [0, 0, -1, headDim], shape });
   };
   const [queries, keys, values] = [take(layer.queries, g), take(layer.keys, 1), take(layer.values, 1)];
-  const part = attend(graph, { queries, keys, values, mask: chunk.mask, scale });
+  const part = attend(graph, { queries, keys, values, mask: chunk.mask, scale, softcap });
   const toRows = (x: Value, width: number) => {
     const unfolded = reshape(graph, x, { to: [0, 0, -1, g, width], shape: ['C', kvHeads, 'T', g, width] });
     const byRow = transpose(graph, unfolded, [0, 2, 1, 3, 4]);

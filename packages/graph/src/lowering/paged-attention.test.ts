@@ -19,6 +19,7 @@ import {
 } from '../ort.testing.ts';
 import { stepInputs } from '../step-interface.ts';
 import { lowerPagedAttention } from './paged-attention.ts';
+import { windowsOf } from './step-inputs.ts';
 
 /** Property runs; CI default 400 (OCTAVO_PROPERTY_RUNS). */
 const RUNS = Number(process.env.OCTAVO_PROPERTY_RUNS ?? 400);
@@ -31,12 +32,13 @@ interface Session {
 }
 
 /** A graph of nothing but one attention node. */
-function attentionGraph({ heads, kvHeads, headDim }: HeadShape): Uint8Array {
+function attentionGraph(shape: HeadShape): Uint8Array {
+  const { heads, kvHeads, headDim } = shape;
   const graph = GraphBuilder.create();
   const queries = graph.input('queries', 'float32', [1, 'M', heads * headDim]);
   const keys = graph.input('keys', 'float32', [1, 'M', kvHeads * headDim]);
   const values = graph.input('values', 'float32', [1, 'M', kvHeads * headDim]);
-  const node = { layer: 0, heads, kvHeads, headDim, scale: SCALE, queries, keys, values };
+  const node = { layer: 0, ...shape, scale: SCALE, queries, keys, values };
   const attended = graph.pagedAttention(node);
   graph.output(reshape(graph, attended, { to: [-1, heads, headDim], shape: ['M', heads, headDim] }, 'attended'));
   return emitOnnx(lowerPagedAttention(graph, LEVELS), new Map());
@@ -46,6 +48,10 @@ const shapes: readonly HeadShape[] = [
   { heads: 4, kvHeads: 2, headDim: 8 },
   { heads: 3, kvHeads: 1, headDim: 6 },
   { heads: 2, kvHeads: 2, headDim: 4 },
+  { heads: 2, kvHeads: 2, headDim: 4, window: 1 },
+  { heads: 4, kvHeads: 2, headDim: 8, window: 5 },
+  { heads: 3, kvHeads: 1, headDim: 6, window: 3, softcap: 4 },
+  { heads: 4, kvHeads: 2, headDim: 8, softcap: 2 },
 ];
 
 interface Case {
@@ -95,7 +101,9 @@ describe('lowered attention over pages', () => {
     const expected = referenceAttention({ shape, rows, step, pools, pool, scale: SCALE });
     const { poison, alter } = options;
     if (poison !== undefined) poisonUnread(pools, { step, pool, shape, poison });
-    const feeds = attentionFeeds({ levels: LEVELS, ...shape }, step, { pools: [pools], pool });
+    const feeds = attentionFeeds({ levels: LEVELS, ...shape, ...windowsOf([shape]) }, step, { pools: [pools], pool });
+    if (shape.window !== undefined)
+      feeds[stepInputs.positions] = new ort.Tensor('int32', Int32Array.from(step.positions), [rowCount]);
     feeds.queries = new ort.Tensor('float32', rows.queries, [1, rowCount, heads * headDim]);
     feeds.keys = new ort.Tensor('float32', rows.keys, [1, rowCount, kvHeads * headDim]);
     feeds.values = new ort.Tensor('float32', rows.values, [1, rowCount, kvHeads * headDim]);
@@ -128,7 +136,7 @@ describe('lowered attention over pages', () => {
   const pool = { pages: 6, pageSize: 4 };
   const step = (rowCount: number, given: Partial<StepSpec>): StepSpec => ({
     tokens: new Array<number>(rowCount).fill(0),
-    positions: [],
+    positions: new Array<number>(rowCount).fill(0),
     headRows: [],
     fullRows: [],
     levels: [],
@@ -233,16 +241,17 @@ function arbitraryCase(): fc.Arbitrary<Case> {
     fc
       .record({
         levels: fc.array(arbitraryGroups(rowCount, pageSize), { maxLength: LEVELS }),
+        positions: fc.array(fc.integer({ min: 0, max: 20 }), { minLength: rowCount, maxLength: rowCount }),
         chunkOf: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: rowCount, maxLength: rowCount }),
       })
-      .map(({ levels, chunkOf }) => ({
+      .map(({ levels, chunkOf, positions }) => ({
         shape,
         pool: { pages: 6, pageSize },
         seed,
         spread,
         step: {
           tokens: new Array<number>(rowCount).fill(0),
-          positions: [],
+          positions,
           headRows: [],
           fullRows: [],
           levels,
@@ -257,7 +266,11 @@ function arbitraryCase(): fc.Arbitrary<Case> {
 function arbitraryGroups(rowCount: number, pageSize: number): fc.Arbitrary<GroupSpec[]> {
   const pages = fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 3 });
   const table = pages.chain((list) =>
-    fc.integer({ min: 0, max: list.length * pageSize }).map((tokens) => ({ pages: list, tokens })),
+    fc.record({
+      pages: fc.constant(list),
+      tokens: fc.integer({ min: 0, max: list.length * pageSize }),
+      first: fc.integer({ min: 0, max: 12 }),
+    }),
   );
   return fc
     .record({

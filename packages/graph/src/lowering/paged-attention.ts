@@ -3,7 +3,8 @@ import type { GraphBuilder } from '../ir/builder.ts';
 import type { Graph, PagedAttentionNode } from '../ir/graph.ts';
 import { attendInParts } from './merged-parts.ts';
 import { attendSingleRow } from './single-row.ts';
-import { buildStepTables, type StepTables } from './step-tables.ts';
+import { windowsOf } from './step-inputs.ts';
+import { buildStepTables, type StepTables, type ViewTables } from './step-tables.ts';
 
 /** Lowers every abstract attention node of what was built in `builder`, and declares the inputs that they need. */
 export function lowerPagedAttention(builder: GraphBuilder, levels: number): Graph {
@@ -12,7 +13,12 @@ export function lowerPagedAttention(builder: GraphBuilder, levels: number): Grap
   const [first] = attentions;
   if (first === undefined) return builder.finish();
   const lowered = builder.sibling();
-  const tables = buildStepTables(lowered, { levels, layers: attentions.length, attention: first });
+  const tables = buildStepTables(lowered, {
+    levels,
+    layers: attentions.length,
+    attention: first,
+    ...windowsOf(attentions),
+  });
   for (const node of nodes) {
     if (node.kind === 'operator') lowered.appendNode(node);
     else lowerNode(lowered, node, tables);
@@ -20,9 +26,10 @@ export function lowerPagedAttention(builder: GraphBuilder, levels: number): Grap
   return lowered.finish();
 }
 
-function lowerNode(graph: GraphBuilder, node: PagedAttentionNode, tables: StepTables): void {
-  const singleRow = graph.branch((inner) => [attendSingleRow(inner, node, tables)]);
-  const inParts = graph.branch((inner) => [attendInParts(inner, node, tables)]);
+function lowerNode(graph: GraphBuilder, node: PagedAttentionNode, { views, inputs }: StepTables): void {
+  const view = views.find(({ window }) => window === node.window) as ViewTables;
+  const singleRow = graph.branch((inner) => [attendSingleRow(inner, node, { view, inputs })]);
+  const inParts = graph.branch((inner) => [attendInParts(inner, node, { view, inputs })]);
   const attributes = { then_branch: { branch: singleRow }, else_branch: { branch: inParts } };
-  graph.append({ operator: 'If', inputs: [tables.isSingleRow], attributes }, [node.output]);
+  graph.append({ operator: 'If', inputs: [view.isSingleRow], attributes }, [node.output]);
 }

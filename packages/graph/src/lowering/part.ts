@@ -1,7 +1,17 @@
 /** Attention to one set of keys and values, in the form that can be merged with others. */
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { Value } from '../ir/graph.ts';
-import { add, log, maxOfLast, multiplyMatrices, multiplyTransposed, softmax, subtract } from '../ir/operators.ts';
+import {
+  add,
+  log,
+  maxOfLast,
+  multiply,
+  multiplyMatrices,
+  multiplyTransposed,
+  softmax,
+  subtract,
+  tanh,
+} from '../ir/operators.ts';
 
 export interface PartRequest {
   /** [.., rows, headDim] */
@@ -12,6 +22,7 @@ export interface PartRequest {
   /** Broadcast to [.., rows, tokens]. */
   readonly mask: Value;
   readonly scale: number;
+  readonly softcap: number | undefined;
 }
 
 export interface PartResult {
@@ -21,6 +32,16 @@ export interface PartResult {
   readonly logSum: Value;
 }
 
+/** What query-key products are multiplied with before `capScores`. Pure. */
+export function cappedScale(scale: number, softcap: number | undefined): number {
+  return softcap === undefined ? scale : scale / softcap;
+}
+
+/** Scores from products that were multiplied with `cappedScale`: softcap x tanh of them, or they themselves without a cap. */
+export function capScores(graph: GraphBuilder, products: Value, softcap: number | undefined): Value {
+  return softcap === undefined ? products : multiply(graph, tanh(graph, products), graph.floats([softcap], [1]));
+}
+
 /**
  * softmax(scale x Q K^T + mask) V and the logarithm of its denominator. The largest probability is exp(peak) / sum, so that
  * logarithm follows from two maxima and the fused Softmax; taking exponentials and sums apart costs one pass over the scores more.
@@ -28,8 +49,9 @@ export interface PartResult {
 export function attend(graph: GraphBuilder, part: PartRequest): PartResult {
   const tokens = part.keys.shape.at(-2) ?? 1;
   const shape = [...part.queries.shape.slice(0, -1), tokens];
-  const products = multiplyTransposed(graph, { left: part.queries, right: part.keys, alpha: part.scale, shape });
-  const scores = add(graph, products, part.mask);
+  const alpha = cappedScale(part.scale, part.softcap);
+  const products = multiplyTransposed(graph, { left: part.queries, right: part.keys, alpha, shape });
+  const scores = add(graph, capScores(graph, products, part.softcap), part.mask);
   const probabilities = softmax(graph, scores, -1);
   return {
     output: multiplyMatrices(graph, { left: probabilities, right: part.values, shape: part.queries.shape }),

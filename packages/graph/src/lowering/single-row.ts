@@ -16,17 +16,18 @@ import {
   softmax,
   split,
 } from '../ir/operators.ts';
-import type { LevelInputs } from './step-inputs.ts';
-import type { StepTables } from './step-tables.ts';
+import { cappedScale, capScores } from './part.ts';
+import type { LayerTables } from './step-tables.ts';
 
 /** [1, 1, heads x headDim] */
-export function attendSingleRow(graph: GraphBuilder, node: PagedAttentionNode, tables: StepTables): Value {
-  const { heads, kvHeads, headDim, layer, scale: alpha } = node;
-  const { keyPages, valuePages, levels } = tables.inputs;
-  const { pages } = levels[0] as LevelInputs;
-  const { mask, widths } = tables.singleRow;
+export function attendSingleRow(graph: GraphBuilder, node: PagedAttentionNode, tables: LayerTables): Value {
+  const { heads, kvHeads, headDim, layer, scale } = node;
+  const alpha = cappedScale(scale, node.softcap);
+  const { keyPages, valuePages } = tables.inputs;
+  const { firstPages: pages, singleRow } = tables.view;
+  const { mask, widths } = singleRow;
   const g = heads / kvHeads;
-  const past = 'P0*pageSize';
+  const past = `${pages.shape[1]}*pageSize`;
   const fold = (x: Value, rows: number) =>
     reshape(graph, x, { to: [kvHeads, rows, headDim], shape: [kvHeads, rows, headDim] });
   const read = (pool: Value | undefined) =>
@@ -37,7 +38,8 @@ export function attendSingleRow(graph: GraphBuilder, node: PagedAttentionNode, t
   const left = fold(node.queries, g);
   const ofPast = multiplyTransposed(graph, { left, right: read(keyPages[layer]), alpha, shape: [kvHeads, g, past] });
   const ofOwn = multiplyTransposed(graph, { left, right: fold(node.keys, 1), alpha, shape: [kvHeads, g, 1] });
-  const scores = add(graph, concat(graph, [ofPast, ofOwn], { axis: -1, shape: [kvHeads, g, `${past}+1`] }), mask);
+  const products = concat(graph, [ofPast, ofOwn], { axis: -1, shape: [kvHeads, g, `${past}+1`] });
+  const scores = add(graph, capScores(graph, products, node.softcap), mask);
   const shapes = [
     [kvHeads, g, past],
     [kvHeads, g, 1],

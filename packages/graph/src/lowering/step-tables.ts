@@ -3,7 +3,7 @@
  * takes, masks, and the neutral result of a part that is switched off.
  */
 import type { GraphBuilder } from '../ir/builder.ts';
-import type { Branch, Value } from '../ir/graph.ts';
+import type { Branch, Dim, Value } from '../ir/graph.ts';
 import {
   add,
   and,
@@ -13,6 +13,7 @@ import {
   dimension,
   equal,
   expand,
+  gather,
   identity,
   less,
   multiply,
@@ -20,6 +21,7 @@ import {
   or,
   range,
   reshape,
+  subtract,
   where,
 } from '../ir/operators.ts';
 import {
@@ -29,6 +31,7 @@ import {
   type ChunkInputs,
   declareInputs,
   type LevelInputs,
+  type ViewInputs,
 } from './step-inputs.ts';
 
 /**
@@ -38,7 +41,7 @@ import {
 const MASKED_SCORE = -1e30;
 
 export interface LevelTables extends LevelInputs {
-  /** float32 [G, 1, P x pageSize]: 0 for tokens that the group reads. */
+  /** float32 [G, 1, P x pageSize]: 0 for tokens that the group reads. Through a window [G, R x queries per KV head, P x pageSize]. */
   readonly mask: Value;
 }
 
@@ -70,11 +73,26 @@ export interface PartTables {
   readonly nothing: NothingRead;
 }
 
-export interface StepTables {
+/** What one view comes to. */
+export interface ViewTables {
+  /** Absent: the whole past. */
+  readonly window?: number;
+  /** int32 [G, P] of the first level. */
+  readonly firstPages: Value;
   /** bool [1]: one row, no level but the first, no chunk; `singleRow` holds then, else `parts`. */
   readonly isSingleRow: Value;
   readonly singleRow: SingleRowTables;
   readonly parts: PartTables;
+}
+
+export interface StepTables {
+  readonly views: readonly ViewTables[];
+  readonly inputs: AttentionInputs;
+}
+
+/** What one layer's attention needs. */
+export interface LayerTables {
+  readonly view: ViewTables;
   readonly inputs: AttentionInputs;
 }
 
@@ -82,35 +100,44 @@ export interface StepTables {
 export function buildStepTables(graph: GraphBuilder, request: AttentionRequest): StepTables {
   const inputs = declareInputs(graph, request);
   const pageTokens = dimension(graph, inputs.keyPages[0] as Value, 2);
-  const isSingleRow = singleRowFlag(graph, inputs);
-  return {
-    isSingleRow,
-    singleRow: chooseSingleRow(graph, { inputs, isSingleRow, pageTokens }),
-    parts: chooseParts(graph, { inputs, isSingleRow, pageTokens }, request.attention),
-    inputs,
-  };
+  const views = inputs.views.map((view): ViewTables => {
+    const isSingleRow = singleRowFlag(graph, view, inputs.chunk);
+    const place = { inputs, view, isSingleRow, pageTokens };
+    return {
+      ...(view.window === undefined ? {} : { window: view.window }),
+      firstPages: (view.levels[0] as LevelInputs).pages,
+      isSingleRow,
+      singleRow: chooseSingleRow(graph, place),
+      parts: chooseParts(graph, place, request.attention),
+    };
+  });
+  return { views, inputs };
 }
 
 interface TablesPlace {
   readonly inputs: AttentionInputs;
+  readonly view: ViewInputs;
   readonly isSingleRow: Value;
   /** int64 [1] tokens a page */
   readonly pageTokens: Value;
 }
 
-function singleRowFlag(graph: GraphBuilder, { levels, chunk }: AttentionInputs): Value {
+function singleRowFlag(graph: GraphBuilder, { levels }: ViewInputs, chunk: ChunkInputs): Value {
   const oneRow = equal(graph, dimension(graph, chunk.rowAt, 0), graph.ints([1]));
   const more = levels.slice(1).reduce((any, level) => or(graph, any, level.on), chunk.on);
   return and(graph, oneRow, not(graph, more));
 }
 
-function chooseSingleRow(graph: GraphBuilder, { inputs, isSingleRow, pageTokens }: TablesPlace): SingleRowTables {
-  const level = inputs.levels[0] as LevelInputs;
+function chooseSingleRow(graph: GraphBuilder, place: TablesPlace): SingleRowTables {
+  const { inputs, view, isSingleRow, pageTokens } = place;
+  const level = view.levels[0] as LevelInputs;
   const yes = graph.branch((inner) => {
     const slots = multiply(inner, dimension(inner, level.pages, 1), pageTokens);
-    const place = range(inner, add(inner, slots, inner.ints([1])), 'P0*pageSize+1');
-    const read = and(inner, less(inner, place, cast(inner, level.tokens, 'int64')), level.on);
-    const seen = or(inner, read, equal(inner, place, slots));
+    const slot = range(inner, add(inner, slots, inner.ints([1])), `${level.pages.shape[1]}*pageSize+1`);
+    const read = and(inner, less(inner, slot, cast(inner, level.tokens, 'int64')), level.on);
+    const rowPositions = inputs.positions && reshape(inner, inputs.positions, { to: [1], shape: [1] });
+    const inWindow = windowSight(inner, { view, level, slot, rowPositions });
+    const seen = or(inner, inWindow === undefined ? read : and(inner, read, inWindow), equal(inner, slot, slots));
     return [maskUnless(inner, seen), concat(inner, [slots, inner.ints([1])], { axis: 0, shape: [2] })];
   });
   const no = graph.branch((inner) => [identity(inner, inner.floats([0], [1])), identity(inner, inner.ints([1, 1]))]);
@@ -119,11 +146,12 @@ function chooseSingleRow(graph: GraphBuilder, { inputs, isSingleRow, pageTokens 
 }
 
 function chooseParts(graph: GraphBuilder, place: TablesPlace, attention: AttentionShape): PartTables {
-  const { levels, chunk } = place.inputs;
+  const { chunk } = place.inputs;
+  const { levels } = place.view;
   const yes = graph.branch((inner) => {
     const { output, logSum } = nothingRead(inner, chunk.rowAt, attention);
-    const masks = levels.map((level) => levelMask(inner, level, place.pageTokens));
-    return [output, logSum, chunkMask(inner, chunk, attention), ...masks];
+    const masks = levels.map((level) => levelMask(inner, level, place, attention));
+    return [output, logSum, chunkMask(inner, chunk, place.view, attention), ...masks];
   });
   // Nobody reads them in a step of a single row, but an `If` gives out as many values either way.
   const no = graph.branch((inner) => yes.outputs.map(() => identity(inner, inner.floats([0], [1]))));
@@ -136,27 +164,78 @@ function chooseParts(graph: GraphBuilder, place: TablesPlace, attention: Attenti
   };
 }
 
-function levelMask(graph: GraphBuilder, level: LevelInputs, pageTokens: Value): Value {
+function levelMask(graph: GraphBuilder, level: LevelInputs, place: TablesPlace, attention: AttentionShape): Value {
   const [groups, pagesAGroup] = level.pages.shape as [string, string];
   const yes = graph.branch((inner) => {
-    const slots = multiply(inner, dimension(inner, level.pages, 1), pageTokens);
+    const slots = multiply(inner, dimension(inner, level.pages, 1), place.pageTokens);
     const slot = range(inner, slots, `${pagesAGroup}*pageSize`);
     const limit = reshape(inner, cast(inner, level.tokens, 'int64'), { to: [-1, 1, 1], shape: [groups, 1, 1] });
-    return [maskUnless(inner, less(inner, slot, limit))];
+    const read = less(inner, slot, limit);
+    const rowPositions = place.inputs.positions && perRow(inner, place.inputs.positions, level);
+    const inWindow = windowSight(inner, { view: place.view, level, slot, rowPositions });
+    if (inWindow === undefined) return [maskUnless(inner, read)];
+    const mask = maskUnless(inner, and(inner, read, inWindow));
+    return [forEachQuery(inner, mask, { width: slots, g: attention.heads / attention.kvHeads })];
   });
   return choose(graph, { condition: level.on, yes, no: noMask(graph) })[0] as Value;
 }
 
-function chunkMask(graph: GraphBuilder, chunk: ChunkInputs, attention: AttentionShape): Value {
-  const g = attention.heads / attention.kvHeads;
+/** int32 [G, R, 1] positions of the rows of each group. */
+function perRow(graph: GraphBuilder, positions: Value, { rows }: LevelInputs): Value {
+  const shape = [...rows.shape, 1];
+  return reshape(graph, gather(graph, positions, rows, 0), { to: [0, 0, 1], shape });
+}
+
+interface Sight {
+  readonly view: ViewInputs;
+  readonly level: LevelInputs;
+  /** int64 [tokens] place of a key in the group's pages. */
+  readonly slot: Value;
+  /** int32 [.., 1]; needed by views with a window. */
+  readonly rowPositions: Value | undefined;
+}
+
+/** Whether a row is less than the window behind a key; undefined without a window. bool [.., tokens] */
+function windowSight(graph: GraphBuilder, { view, level, slot, rowPositions }: Sight): Value | undefined {
+  if (view.window === undefined || level.first === undefined || rowPositions === undefined) return undefined;
+  // Groups, rows and tokens are axes of their own; a single row has neither groups nor rows.
+  const groups = rowPositions.shape.length === 3 ? [-1, 1, 1] : [-1];
+  const shape = rowPositions.shape.length === 3 ? [...level.first.shape, 1, 1] : [1];
+  const first = reshape(graph, cast(graph, level.first, 'int64'), { to: groups, shape });
+  const distance = subtract(graph, cast(graph, rowPositions, 'int64'), add(graph, first, slot));
+  return less(graph, distance, graph.ints([view.window]));
+}
+
+/** [.., rows, width] -> [.., rows x g, width]: the query heads of a KV head are rows of their own, with the mask of their row. */
+function forEachQuery(graph: GraphBuilder, mask: Value, { width, g }: { width: Value; g: number }): Value {
+  if (g === 1) return mask;
+  const outer = mask.shape.slice(0, -2);
+  const [rows, tokens] = mask.shape.slice(-2) as [Dim, Dim];
+  const apart = reshape(graph, mask, {
+    to: concat(graph, [graph.ints([...outer.map(() => 0), -1, 1]), width], { axis: 0, shape: [outer.length + 3] }),
+    shape: [...outer, rows, 1, tokens],
+  });
+  const each = expand(graph, apart, {
+    to: graph.ints([...outer.map(() => 1), 1, g, 1]),
+    shape: [...outer, rows, g, tokens],
+  });
+  const to = concat(graph, [graph.ints([...outer.map(() => 0), -1]), width], { axis: 0, shape: [outer.length + 2] });
+  return reshape(graph, each, { to, shape: [...outer, `${rows}*${g}`, tokens] });
+}
+
+function chunkMask(graph: GraphBuilder, chunk: ChunkInputs, view: ViewInputs, attention: AttentionShape): Value {
   const yes = graph.branch((inner) => {
     const rowCount = dimension(inner, chunk.rows, 1);
     const place = range(inner, rowCount, 'T');
-    const own = reshape(inner, place, { to: [-1, 1, 1], shape: ['T', 1, 1] });
-    const mask = maskUnless(inner, less(inner, place, own));
-    const eachQuery = expand(inner, mask, { to: inner.ints([1, g, 1]), shape: ['T', g, 'T'] });
-    const to = concat(inner, [inner.ints([-1]), rowCount], { axis: 0, shape: [2] });
-    return [reshape(inner, eachQuery, { to, shape: [`T*${g}`, 'T'] })];
+    const own = reshape(inner, place, { to: [-1, 1], shape: ['T', 1] });
+    const before = less(inner, place, own);
+    // The rows of a chunk are consecutive positions.
+    const seen =
+      view.window === undefined
+        ? before
+        : and(inner, before, less(inner, subtract(inner, own, place), inner.ints([view.window])));
+    const mask = maskUnless(inner, seen);
+    return [forEachQuery(inner, mask, { width: rowCount, g: attention.heads / attention.kvHeads })];
   });
   return choose(graph, { condition: chunk.on, yes, no: noMask(graph) })[0] as Value;
 }

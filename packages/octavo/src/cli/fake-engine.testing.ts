@@ -180,6 +180,8 @@ function fakeInfo(hasTokenizer: boolean): EngineInfo {
       hidden: 1,
       vocabulary: 65536,
       contextTokens: 1024,
+      windows: [],
+      hasFullLayers: true,
     },
     weights: 'f32',
     fingerprint: 'fake',
