@@ -8,7 +8,7 @@ describe('docs/errors.md', () => {
   const declared = codesInSources(readSources());
 
   it('is about the codes of every package that throws', () => {
-    for (const name of ['kv', 'scheduler', 'text', 'graph', 'engine', 'octavo']) {
+    for (const name of ['kv', 'scheduler', 'text', 'graph', 'models', 'engine', 'octavo']) {
       expect(declared.filter((code) => code.endsWith(`(${name})`)).length).toBeGreaterThan(0);
     }
   });

@@ -15,9 +15,10 @@ export const packageTable: Readonly<Record<string, PackageRule>> = {
   scheduler: { siblings: ['kv'], external: [] },
   text: { siblings: [], external: ['@huggingface/jinja', '@huggingface/tokenizers'] },
   graph: { siblings: [], external: ['@bufbuild/protobuf', 'onnx-buf'] },
-  engine: { siblings: ['graph', 'kv', 'scheduler', 'text'], external: ['onnxruntime-node'] },
+  models: { siblings: [], external: ['@huggingface/hub'] },
+  engine: { siblings: ['graph', 'kv', 'models', 'scheduler', 'text'], external: ['onnxruntime-node'] },
   octavo: {
-    siblings: ['engine', 'graph', 'kv', 'scheduler', 'text'],
+    siblings: ['engine', 'graph', 'kv', 'models', 'scheduler', 'text'],
     external: ['cli-progress', 'commander', 'picocolors'],
   },
 };

@@ -50,8 +50,8 @@ function withHeaderThatPointsOutside(): string {
 }
 
 const models: readonly [what: string, code: string, folder: () => string][] = [
-  ['a missing folder', 'MODEL_FOLDER_MISSING', () => join(scratch, 'none')],
-  ['a file as folder', 'MODEL_FOLDER_MISSING', () => join(llama, 'config.json')],
+  ['a missing folder', 'MODEL_UNKNOWN', () => join(scratch, 'none')],
+  ['a file as folder', 'MODEL_UNREADABLE', () => join(llama, 'config.json')],
   ['no config.json', 'CONFIG_MISSING', () => brokenModel((folder) => rmSync(join(folder, 'config.json')))],
   ['a malformed config.json', 'CONFIG_MALFORMED', () => withFile('config.json', '{"hidden_size": ')],
   ['an impossible value in config.json', 'CONFIG_INVALID', () => withConfig({ hidden_size: -64 })],

@@ -1,6 +1,7 @@
 /** The public face of the engine: what a serving stack passes in and gets back. */
 import type { KvType, WeightFormat } from '@octavo/graph';
 import type { KvStats, MissReason } from '@octavo/kv';
+import type { HubSettings } from '@octavo/models';
 import type { FinishReason } from '@octavo/scheduler';
 
 export interface EngineOptions {
@@ -40,10 +41,19 @@ export interface EngineOptions {
   /** Debugging: proves every step plan before its run and that nobody changed it after; a broken one stops the engine. Slow. Default false. */
   readonly verifyPlans?: boolean;
   readonly onProgress?: (progress: OpenProgress) => void;
+  /** Which weights to take where a model has several: name of a file, or a pattern with `*`. Default: safetensors, else the best ONNX file. */
+  readonly file?: string;
+  /** Branch, tag or commit of a model on the hub. Default `main`. */
+  readonly revision?: string;
+  /** The hub and its cache. Default: what HF_HOME, HF_ENDPOINT, HF_TOKEN and their like say. */
+  readonly hub?: HubSettings;
+  /** When it fires while the model's files are fetched, opening rejects with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface OpenProgress {
-  readonly status: 'read' | 'pack' | 'write' | 'load' | 'ready';
+  /** `download`: bytes of a model from the hub. */
+  readonly status: 'download' | 'read' | 'pack' | 'write' | 'load' | 'ready';
   readonly loaded: number;
   readonly total: number;
 }

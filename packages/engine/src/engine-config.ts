@@ -1,7 +1,17 @@
 /** Engine options, checked and filled in: a frozen value that crosses the thread border. */
 import type { KvType, WeightFormat } from '@octavo/graph';
 import type { EngineOptions } from './api.ts';
-import { type CheckTable, checkOptions, integerIn, isBoolean, isFunction, isText, oneOf } from './checks.ts';
+import {
+  type CheckTable,
+  checkOptions,
+  integerIn,
+  isAnything,
+  isBoolean,
+  isFunction,
+  isSignal,
+  isText,
+  oneOf,
+} from './checks.ts';
 import { EngineError } from './errors.ts';
 
 /** Everything that decides how an engine runs; what is absent follows from the model. */
@@ -45,6 +55,11 @@ const checks: CheckTable<EngineOptions> = {
   cacheFolder: isText,
   verifyPlans: isBoolean,
   onProgress: isFunction,
+  file: isText,
+  revision: isText,
+  // Made by `hubSettings`.
+  hub: isAnything,
+  signal: isSignal,
 };
 
 /** Checks every option and fills in what does not depend on the model. Pure. Throws UNKNOWN_OPTION, INVALID_OPTION. */

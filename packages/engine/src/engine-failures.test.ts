@@ -191,7 +191,7 @@ describe('an engine with limits', () => {
 });
 
 describe('a worker', () => {
-  const start = { model: '', config: {} } as Parameters<typeof connectWorker>[0];
+  const start = { model: { folder: '' }, config: {} } as Parameters<typeof connectWorker>[0];
   const info = JSON.stringify({ shape: { vocabulary: 9 }, hasTokenizer: false });
   const entryOf = (source: string) =>
     new URL(

@@ -4,6 +4,7 @@
  */
 import type { GraphErrorCode } from '@octavo/graph';
 import type { KvErrorCode } from '@octavo/kv';
+import type { ModelsErrorCode } from '@octavo/models';
 import type { SchedulerErrorCode } from '@octavo/scheduler';
 import type { TextErrorCode } from '@octavo/text';
 
@@ -50,7 +51,13 @@ export const ENGINE_ERROR_CODES = [
 export type EngineErrorCode = (typeof ENGINE_ERROR_CODES)[number];
 
 /** Errors of the other packages pass through as `EngineError`s with the code that they were thrown with. */
-export type AnyErrorCode = EngineErrorCode | GraphErrorCode | TextErrorCode | KvErrorCode | SchedulerErrorCode;
+export type AnyErrorCode =
+  | EngineErrorCode
+  | GraphErrorCode
+  | ModelsErrorCode
+  | TextErrorCode
+  | KvErrorCode
+  | SchedulerErrorCode;
 
 export interface EngineErrorOptions {
   /** Numbers and names behind the message, for callers that build their own. */

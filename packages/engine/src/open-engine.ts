@@ -1,25 +1,29 @@
-/** The two doors to an engine: a model folder, or an executor of the caller's own. */
+/** The two doors to an engine: a model's files, or an executor of the caller's own. */
+import type { ModelSource } from '@octavo/graph';
 import type { Engine, EngineOptions } from './api.ts';
 import { openClient } from './client.ts';
 import { engineConfig } from './engine-config.ts';
 import { assembleEngine, type ModelParts } from './engine-parts.ts';
 import { EngineError } from './errors.ts';
+import { findModel } from './find-model.ts';
 import { startHost } from './start-host.ts';
 import { connectInThread } from './transport.ts';
 import { connectWorker } from './worker/connect-worker.ts';
 
 /**
- * Opens the model of a folder (Hugging Face layout), in a worker thread unless told otherwise. Effects: may write a compiled graph below
- * the cache folder; starts a thread that ends with `close()`. Rejects with an `EngineError`: codes of this package for the options and
- * the runtime, those of `@octavo/graph` and `@octavo/text` for the folder.
+ * Opens a model, in a worker thread unless told otherwise: a folder (Hugging Face layout, or with ONNX graphs), an `.onnx` file,
+ * `ORG/NAME[@REV]` on the hub, or files that somebody has found already. Effects: may fetch files into the hub's cache and write a compiled
+ * graph below the cache folder; starts a thread that ends with `close()`. Rejects with an `EngineError`: codes of this package for the
+ * options and the runtime, those of `@octavo/models`, `@octavo/graph` and `@octavo/text` for the model; or with the reason of `signal`.
  */
-export async function openEngine(model: string, options: EngineOptions = {}): Promise<Engine> {
-  if (typeof model !== 'string' || model === '') {
-    throw new EngineError('INVALID_OPTION', 'The model is no path: give the folder of a model.', {
+export async function openEngine(named: string | ModelSource, options: EngineOptions = {}): Promise<Engine> {
+  if (named === '' || (typeof named !== 'string' && typeof named?.folder !== 'string')) {
+    throw new EngineError('INVALID_OPTION', 'The model is no path: give a folder, an .onnx file or ORG/NAME.', {
       details: { option: 'model' },
     });
   }
   const config = engineConfig(options);
+  const model = await findModel(named, options);
   if (options.mode !== 'in-thread') return openClient(connectWorker({ model, config }), options.onProgress);
   const start = startHost(async (onProgress) => {
     // Not at the head of the file: with a worker, this thread must not load the runtime as well.
@@ -30,7 +34,10 @@ export async function openEngine(model: string, options: EngineOptions = {}): Pr
 }
 
 /** Options of an engine over somebody's own runner; what concerns model folders and threads has no meaning there. */
-export type OwnRunnerOptions = Omit<EngineOptions, 'mode' | 'weights' | 'threads' | 'cacheFolder' | 'onProgress'>;
+export type OwnRunnerOptions = Omit<
+  EngineOptions,
+  'mode' | 'weights' | 'threads' | 'cacheFolder' | 'onProgress' | 'file' | 'revision' | 'hub' | 'signal'
+>;
 
 /**
  * An engine over an executor of the caller's own (or `FakeRunner`), in the caller's thread: functions cannot be sent to another one.

@@ -1,5 +1,5 @@
 /** From a model folder to what a host drives. The only way from here to the runtime; imported where the model is going to run, and nowhere else. */
-import { cacheFolder, compileModel } from '@octavo/graph';
+import { cacheFolder, compileModel, type ModelSource } from '@octavo/graph';
 import { LEVEL_COUNT } from '@octavo/scheduler';
 import { openText } from '@octavo/text';
 import type { OpenProgress } from './api.ts';
@@ -16,8 +16,7 @@ import { defaultThreads } from './ort/threads.ts';
 const COMPILED_CONTEXT_TOKENS = 1 << 17;
 
 export interface OpenOptions {
-  /** Folder of the model. */
-  readonly model: string;
+  readonly model: ModelSource;
   readonly config: EngineConfig;
   readonly onProgress: (progress: OpenProgress) => void;
 }
@@ -33,7 +32,7 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     // The compiler's `ready` is not the engine's.
     onProgress: (progress) => progress.status !== 'ready' && onProgress(progress),
   });
-  const text = await openText(model);
+  const text = await openText(model.folder);
   onProgress({ status: 'load', loaded: 0, total: 1 });
   const runner = await OrtRunner.open(compiled, {
     threads: config.threads ?? defaultThreads(compiled.shape),
@@ -43,7 +42,7 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
   });
   try {
     const { endIds, fingerprint, weightBytes } = compiled;
-    const defaultMaxTokens = await readDefaultMaxTokens(model);
+    const defaultMaxTokens = await readDefaultMaxTokens(model.folder);
     const parts = assembleEngine(
       { runner, endIds, fingerprint, weightBytes, defaultMaxTokens, ...(text && { text }) },
       config,

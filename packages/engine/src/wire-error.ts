@@ -3,7 +3,7 @@ import { type AnyErrorCode, EngineError, type EngineErrorCode } from './errors.t
 import type { WireError } from './protocol.ts';
 
 /** Errors of this repository's packages: their codes are promises to callers and are kept. Other codes (ENOENT...) are not ours. */
-const TYPED = new Set(['EngineError', 'GraphError', 'TextError', 'KvError', 'SchedulerError']);
+const TYPED = new Set(['EngineError', 'GraphError', 'ModelsError', 'TextError', 'KvError', 'SchedulerError']);
 
 /** Where a model's fault lies: fields of GraphError. */
 const PLACES = ['file', 'tensor', 'node'] as const;

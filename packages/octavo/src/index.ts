@@ -12,6 +12,8 @@ export type * from '@octavo/graph';
 export { cacheFolder, compileModel, GraphError, readModelShape } from '@octavo/graph';
 export type * from '@octavo/kv';
 export { checkKv, createKvCache, fullPagesIn, InvariantBroken, KvError, NULL_PAGE, pagesFor } from '@octavo/kv';
+export type * from '@octavo/models';
+export { hubSettings, ModelsError, resolveModel } from '@octavo/models';
 export type * from '@octavo/scheduler';
 export {
   checkPlan,

@@ -271,7 +271,7 @@ export function describeErrors(open: OpenModel): void {
 
   it('does not open a broken folder, and keeps the code of who found the fault', async () => {
     const missing = await engineErrorOf(open({}, join(temporaryFolder(), 'nothing')));
-    expect(missing.code).toBe('MODEL_FOLDER_MISSING');
+    expect(missing.code).toBe('MODEL_UNKNOWN');
     const cut = copyOfShopkeeper((copy) => {
       const file = join(copy, 'model.safetensors');
       writeFileSync(file, readFileSync(file).subarray(0, 100_000));

@@ -3,6 +3,7 @@
  * while the runtime runs in it aborts the whole process.
  */
 import { Worker } from 'node:worker_threads';
+import type { ModelSource } from '@octavo/graph';
 import type { EngineConfig } from '../engine-config.ts';
 import { EngineError } from '../errors.ts';
 import type { HostMessage } from '../protocol.ts';
@@ -10,8 +11,7 @@ import { type Connect, isLast } from '../transport.ts';
 
 /** What the worker is started with. */
 export interface WorkerStart {
-  /** Folder of the model. */
-  readonly model: string;
+  readonly model: ModelSource;
   readonly config: EngineConfig;
 }
 

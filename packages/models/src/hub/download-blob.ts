@@ -2,10 +2,10 @@
 import type { Hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { cacheError, sizeOf } from '../cache/cache-layout.ts';
-import { lockFile } from '../cache/file-lock.ts';
 import { ModelsError } from '../errors.ts';
+import { cacheError, sizeOf } from './cache-layout.ts';
 import { hashFile, startHash } from './digest.ts';
+import { lockFile } from './file-lock.ts';
 import type { ByteStream, HubClient } from './hub-client.ts';
 import { deepestMessage } from './hub-fetch.ts';
 import type { HubFile } from './hub-file.ts';
@@ -82,7 +82,9 @@ async function fetchRest(download: BlobDownload, part: string): Promise<Copy> {
     while (loaded < file.bytes) {
       const before = loaded;
       try {
-        const stream = await download.client.open(file, { commit: download.commit, offset: loaded });
+        // Where chunks fail repeatedly, the plain file may not.
+        const way = failures < 2 ? 'chunks' : 'whole';
+        const stream = await download.client.open(file, { commit: download.commit, offset: loaded, way });
         for await (const bytes of append(stream, { writer, hash, most: file.bytes - loaded, file })) {
           loaded += bytes;
           onBytes(loaded);

@@ -1,10 +1,10 @@
 /** Several files of one commit, a few at a time. */
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { CachedModel } from '../cache/cache-layout.ts';
-import { sizeOf } from '../cache/cache-layout.ts';
 import { ModelsError } from '../errors.ts';
 import type { ModelProgress } from '../resolved-model.ts';
+import type { CachedModel } from './cache-layout.ts';
+import { sizeOf } from './cache-layout.ts';
 import { downloadBlob } from './download-blob.ts';
 import type { HubClient } from './hub-client.ts';
 import type { HubFile } from './hub-file.ts';
@@ -71,7 +71,9 @@ async function fetchFile(file: HubFile, job: FetchJob): Promise<number> {
 
 async function checkRoom(files: readonly HubFile[], cache: CachedModel): Promise<void> {
   const there = await Promise.all(
-    files.map(async (file) => (await sizeOf(cache.blob(file))) ?? (await sizeOf(`${cache.blob(file)}.octavo-incomplete`)) ?? 0),
+    files.map(
+      async (file) => (await sizeOf(cache.blob(file))) ?? (await sizeOf(`${cache.blob(file)}.octavo-incomplete`)) ?? 0,
+    ),
   );
   const needed = files.reduce((sum, { bytes }, at) => sum + Math.max(0, bytes - (there[at] ?? 0)), 0);
   const free = await freeBytes(dirname(cache.blob(files[0] as HubFile)));

@@ -23,7 +23,9 @@ export function refusalOf(denial: Denial): ModelsError {
   }
   if (errorCode === 'RevisionNotFound') {
     const message = `${name} has no revision ${denial.revision}; give a branch, tag or commit that its page on the hub shows`;
-    return new ModelsError('HUB_REVISION_MISSING', `${message}.`, { details: { ...details, revision: denial.revision } });
+    return new ModelsError('HUB_REVISION_MISSING', `${message}.`, {
+      details: { ...details, revision: denial.revision },
+    });
   }
   // The hub does not tell strangers which private models exist: it answers 401 for what may not be there at all.
   if (status === 404 || errorCode === 'RepoNotFound' || (status === 401 && !denial.hasToken)) {

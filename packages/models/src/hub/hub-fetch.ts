@@ -30,7 +30,7 @@ export function hubFetch(connection: HubConnection, subject: Subject): typeof fe
     const url = input instanceof Request ? input.url : String(input);
     const isHub = new URL(url).origin === origin;
     const headers = new Headers(init.headers);
-    if (isHub && token !== undefined) headers.set('authorization', `Bearer ${token}`);
+    if (isHub && token !== undefined && !headers.has('authorization')) headers.set('authorization', `Bearer ${token}`);
     headers.set('user-agent', 'octavo');
     for (let failures = 1; ; failures++) {
       const answer = await fetch(input, { ...init, headers, signal }).catch((error: unknown) => {

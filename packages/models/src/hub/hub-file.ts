@@ -31,7 +31,9 @@ export function checkedFile(owner: string, { path, size, oid, lfs }: ListedFile)
   const bytes = lfs?.size ?? size;
   if (!Number.isSafeInteger(bytes) || bytes < 0) throw nonsense(owner, `${path} has ${bytes} bytes`);
   const digest: Digest =
-    lfs === undefined ? { kind: 'git-blob', hex: String(oid) } : { kind: 'sha256', hex: lfs.oid.replace(/^sha256:/, '') };
+    lfs === undefined
+      ? { kind: 'git-blob', hex: String(oid) }
+      : { kind: 'sha256', hex: lfs.oid.replace(/^sha256:/, '') };
   const isHash = digest.kind === 'sha256' ? /^[0-9a-f]{64}$/.test(digest.hex) : /^[0-9a-f]{40}$/.test(digest.hex);
   if (!isHash) throw nonsense(owner, `${path} has the digest ${JSON.stringify(digest.hex)}`);
   return { path, bytes, digest };

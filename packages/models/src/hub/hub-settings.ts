@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ModelsError } from '../errors.ts';
+import type { RetryPolicy } from './retry.ts';
 
 export interface HubSettings {
   /** Origin of the hub, without a slash at the end. */
@@ -14,6 +15,8 @@ export interface HubSettings {
   readonly token?: string;
   /** Holds the token when there is none above; it need not exist. */
   readonly tokenFile?: string;
+  /** How often what failed for a passing reason is tried again. Default: 5 attempts in a row, half a second to a minute apart. */
+  readonly retry?: RetryPolicy;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

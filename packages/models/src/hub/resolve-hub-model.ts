@@ -1,17 +1,17 @@
 /** From a name on the hub to files in its cache. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CachedModel } from '../cache/cache-layout.ts';
 import { ModelsError } from '../errors.ts';
 import type { ResolvedModel, ResolveOptions } from '../resolved-model.ts';
 import { genaiDecoder } from '../selection/genai-config.ts';
 import { SAFETENSORS_INDEX } from '../selection/weight-choice.ts';
+import { CachedModel } from './cache-layout.ts';
 import { fetchFiles } from './fetch-files.ts';
 import { HubClient } from './hub-client.ts';
 import type { HubFile } from './hub-file.ts';
 import { type HubSettings, readToken } from './hub-settings.ts';
-import { selectFiles, type Selection, shardsIn } from './needed-files.ts';
-import { DEFAULT_RETRY, type RetryPolicy } from './retry.ts';
+import { type Selection, selectFiles, shardsIn } from './needed-files.ts';
+import { DEFAULT_RETRY } from './retry.ts';
 import { snapshotListing } from './snapshot-listing.ts';
 
 export interface HubModel {
@@ -21,7 +21,6 @@ export interface HubModel {
 
 export interface HubOptions extends Omit<ResolveOptions, 'hub' | 'revision'> {
   readonly hub: HubSettings;
-  readonly retry?: RetryPolicy;
 }
 
 /**
@@ -92,7 +91,8 @@ class HubRun {
   }
 
   async fromHub(): Promise<ResolvedModel> {
-    const { hub, retry = DEFAULT_RETRY, onProgress = () => {} } = this.#options;
+    const { hub, onProgress = () => {} } = this.#options;
+    const { retry = DEFAULT_RETRY } = hub;
     const { name, revision } = this.#model;
     const token = await readToken(hub);
     const client = new HubClient(name, { endpoint: hub.endpoint, token, signal: this.#signal, retry });
@@ -166,4 +166,3 @@ class HubRun {
 function pathsOf(files: readonly HubFile[]): string {
   return files.map(({ path }) => path).join(', ');
 }
-

@@ -1,7 +1,7 @@
 /** What a snapshot holds that another tool of the hub made: there is no listing of the hub for it. */
 import { readdir } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { sizeOf } from '../cache/cache-layout.ts';
+import { sizeOf } from './cache-layout.ts';
 import type { HubFile } from './hub-file.ts';
 
 /** The digests are not known, and nothing that is there needs them. Empty when there is no such snapshot. */

@@ -76,7 +76,7 @@ async function onnxModel(path: string, file: string | undefined): Promise<Resolv
 async function configFolderAbove(onnxFile: string): Promise<string> {
   const own = dirname(onnxFile);
   for (const folder of [own, dirname(own)]) {
-    const names = await readdir(folder).catch(() => []);
+    const names: readonly string[] = await readdir(folder).catch(() => []);
     if (CONFIG_FILES.some((name) => names.includes(name))) return folder;
   }
   throw new ModelsError(

@@ -2,18 +2,19 @@
 import type { EngineOptions } from '@octavo/engine';
 import { type Command, Option } from 'commander';
 import { type BatchAnswer, type BatchSummary, serveBatch } from '../batch/serve-batch.ts';
-import { type CommandContext, withEngine } from './context.ts';
+import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
 import { isSameFile, type LineFile, openLineFile, openLines } from './files.ts';
-import { addEngineOptions, type EngineFlags, engineOptions, modelFolder, modelOption, wholeOption } from './options.ts';
+import { addModelOptions, type ModelFlags } from './model.ts';
+import { addEngineOptions, type EngineFlags, engineOptions, wholeOption } from './options.ts';
 import { formatCount, formatTable, roundMs, roundTimings } from './output.ts';
 import { createProgress, progressKind } from './progress.ts';
+import { withEngine } from './with-engine.ts';
 
 /** Requests in flight when the caller does not say. */
 const DEFAULT_CONCURRENCY = 16;
 
-interface BatchFlags extends EngineFlags {
-  readonly model?: string;
+interface BatchFlags extends EngineFlags, ModelFlags {
   readonly concurrency: number;
   readonly sharing: boolean;
   readonly kvCache: boolean;
@@ -38,14 +39,15 @@ export function addBatch(program: Command, context: CommandContext): void {
     .command('batch')
     .description('serve a file of requests, many at a time')
     .argument('<requests.jsonl>', 'one request a line; - is the standard input')
-    .addOption(modelOption())
     .requiredOption('--out <file>', 'where the answers go, one a line')
     .addOption(wholeOption('--concurrency <n>', 'requests in flight', 1).default(DEFAULT_CONCURRENCY))
     .addOption(new Option('--no-sharing', 'no request reuses pages of another one').conflicts('kvCache'))
     .option('--no-kv-cache', 'keep no keys and values at all: compute the whole sequence again for each token')
     .option('--json', 'print a one-line summary as JSON')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(command).action((requests: string, flags: BatchFlags) => batch(requests, flags, context));
+  addEngineOptions(addModelOptions(command)).action((requests: string, flags: BatchFlags) =>
+    batch(requests, flags, context),
+  );
 }
 
 /** Both files are opened before the model is: what is wrong with them should not take a load to find out. */
@@ -76,10 +78,11 @@ interface BatchRun {
 async function serveFile(requests: AsyncIterable<string>, answers: LineFile, run: BatchRun): Promise<BatchSummary> {
   const { flags, context } = run;
   const { interrupt, output, stderr } = context;
-  const model = { folder: modelFolder(flags.model), options: batchEngineOptions(flags, context) };
+  const reader = flags.json === true ? ('program' as const) : ('person' as const);
+  const call = { model: flags, options: batchEngineOptions(flags, context), reader };
   const progress = createProgress(stderr, progressKind(stderr, 'program'));
   let answered = 0;
-  return withEngine(context, model, async (engine) => {
+  return withEngine(context, call, async (engine) => {
     progress.start('requests');
     try {
       return await serveBatch(engine, requests, {

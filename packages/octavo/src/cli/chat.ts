@@ -4,19 +4,13 @@ import type { Engine, GenerateResult, Message } from '@octavo/engine';
 import type { Command } from 'commander';
 import { readCatalog, systemPrompt } from '../demo/workload.ts';
 import { shippedModel } from '../shipped-model.ts';
-import { type CommandContext, withEngine } from './context.ts';
+import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
-import {
-  addEngineOptions,
-  defined,
-  type EngineFlags,
-  engineOptions,
-  modelFolder,
-  numberOption,
-  wholeOption,
-} from './options.ts';
+import { addFileOptions, MODEL_WORDS, type ModelFlags } from './model.ts';
+import { addEngineOptions, defined, type EngineFlags, engineOptions, numberOption, wholeOption } from './options.ts';
+import { withEngine } from './with-engine.ts';
 
-interface ChatFlags extends EngineFlags {
+interface ChatFlags extends EngineFlags, Omit<ModelFlags, 'model'> {
   readonly system?: string;
   readonly product?: string;
   readonly maxTokens?: number;
@@ -42,7 +36,7 @@ export function addChat(program: Command, context: CommandContext): void {
   const command = program
     .command('chat')
     .description('talk with a model')
-    .argument('[model]', 'folder of a Hugging Face model with a chat template (default: the shipped one)')
+    .argument('[model]', `${MODEL_WORDS}, with a chat template (default: the shipped one)`)
     .option('--system <text>', 'the system message')
     .option(
       '--product <id>',
@@ -56,13 +50,16 @@ export function addChat(program: Command, context: CommandContext): void {
     )
     .addOption(wholeOption('--seed <n>', 'same seed, same tokens (default: drawn)', 0))
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(command).action((model: string | undefined, flags: ChatFlags) => chat(model, flags, context));
+  addEngineOptions(addFileOptions(command)).action((model: string | undefined, flags: ChatFlags) =>
+    chat(model, flags, context),
+  );
 }
 
 async function chat(model: string | undefined, flags: ChatFlags, context: CommandContext): Promise<void> {
   const system = await systemMessage(model, flags, context);
   const options = engineOptions(flags, context.env);
-  await withEngine(context, { folder: modelFolder(model), options }, async (engine) => {
+  const named = { ...flags, ...defined({ model }) };
+  await withEngine(context, { model: named, options, reader: 'person' }, async (engine) => {
     const conversation = new Conversation(engine, system, flags, context.interrupt.signal);
     await converse(conversation, context);
   });

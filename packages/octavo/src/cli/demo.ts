@@ -6,11 +6,12 @@ import { type DemoReport, makeReport, type SampleConversation } from '../demo/re
 import { type DemoRun, type RunNumbers, serveQuestions } from '../demo/serve-questions.ts';
 import { inArrivalOrder, type Question, readWorkload } from '../demo/workload.ts';
 import { shippedModel } from '../shipped-model.ts';
-import { type CommandContext, withEngine } from './context.ts';
+import type { CommandContext } from './context.ts';
 import { CommandError } from './errors.ts';
 import { addEngineOptions, type EngineFlags, engineOptions, wholeOption } from './options.ts';
 import { formatCount, formatTable, type Output, roundMs } from './output.ts';
 import { createProgress, type Progress, progressKind } from './progress.ts';
+import { withEngine } from './with-engine.ts';
 
 interface DemoFlags extends EngineFlags {
   readonly questions?: number;
@@ -76,7 +77,7 @@ async function serveOnce(
     ...engineOptions(flags, context.env),
     sharing: run.sharing,
   };
-  return withEngine(context, { folder: shippedModel(), options }, async (engine) => {
+  return withEngine(context, { model: { model: shippedModel() }, options, reader: 'program' }, async (engine) => {
     progress.start(run.label, questions.length);
     try {
       return await serveQuestions(engine, questions, {

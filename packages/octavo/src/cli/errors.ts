@@ -43,6 +43,7 @@ const typedErrors: ReadonlySet<string> = new Set([
   'EngineError',
   'GraphError',
   'KvError',
+  'ModelsError',
   'SchedulerError',
   'TextError',
 ]);
@@ -50,7 +51,13 @@ const typedErrors: ReadonlySet<string> = new Set([
 /** Codes of failures that no other input would have avoided. */
 const internalCodes: ReadonlySet<string> = new Set([
   'ANSWERS_DIFFER',
+  'DISK_FULL',
+  'DOWNLOAD_CORRUPT',
+  'HUB_BUSY',
+  'HUB_FAILED',
+  'HUB_UNREACHABLE',
   'INVARIANT_BROKEN',
+  'REVISION_CHANGED',
   'REQUEST_FAILED',
   'RUN_FAILED',
   'WORKER_DIED',

@@ -1,4 +1,5 @@
 /** An engine without a model: letters are tokens, prompts are remembered whole, answers are made up. */
+
 import type {
   ChatRequest,
   Engine,
@@ -10,6 +11,7 @@ import type {
   Generation,
   TextDelta,
 } from '@octavo/engine';
+import type { ResolveOptions } from '@octavo/models';
 
 export interface FakeOptions {
   /** What it answers to a text; default: the text in capitals. */
@@ -21,6 +23,7 @@ export interface FakeOptions {
 
 /** What the fakes that were opened have seen. */
 export interface FakeLog {
+  readonly resolved: { readonly model: string; readonly options: ResolveOptions }[];
   readonly opened: { readonly model: string; readonly options: EngineOptions }[];
   readonly requests: (GenerateRequest | ChatRequest)[];
   inFlight: number;
@@ -29,7 +32,7 @@ export interface FakeLog {
 }
 
 export function newFakeLog(): FakeLog {
-  return { opened: [], requests: [], inFlight: 0, peakInFlight: 0, closed: 0 };
+  return { resolved: [], opened: [], requests: [], inFlight: 0, peakInFlight: 0, closed: 0 };
 }
 
 export class FakeEngine implements Engine {

@@ -38,8 +38,13 @@ export function fakeHost(options: HostOptions = {}): FakeHost {
     stdout: stdout.stream,
     stderr: stderr.stream,
     signals,
+    // Whatever a model is called is its folder here.
+    async resolveModel(model, resolveOptions = {}) {
+      log.resolved.push({ model, options: resolveOptions });
+      return { folder: model, source: 'folder' };
+    },
     async openEngine(model, engineOptions = {}) {
-      log.opened.push({ model, options: engineOptions });
+      log.opened.push({ model: model.folder, options: engineOptions });
       return new FakeEngine(engineOptions, options, log);
     },
   };

@@ -1,23 +1,25 @@
 /** `octavo generate`: one prompt, one completion. */
 import type { Engine, EngineOptions, GenerateRequest, GenerateResult, SamplingOptions } from '@octavo/engine';
 import type { Command } from 'commander';
-import { type CommandContext, withEngine } from './context.ts';
+import type { CommandContext } from './context.ts';
+import { addModelOptions, type ModelFlags } from './model.ts';
 import {
   addEngineOptions,
   defined,
   type EngineFlags,
   engineOptions,
   idsOption,
-  modelFolder,
-  modelOption,
   numberOption,
   requireOne,
   wholeOption,
 } from './options.ts';
 import { roundTimings } from './output.ts';
+import { withEngine } from './with-engine.ts';
 
-interface GenerateFlags extends EngineFlags, Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed'> {
-  readonly model?: string;
+interface GenerateFlags
+  extends EngineFlags,
+    ModelFlags,
+    Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed'> {
   readonly prompt?: string;
   readonly ids?: readonly number[];
   readonly maxTokens?: number;
@@ -37,7 +39,6 @@ export function addGenerate(program: Command, context: CommandContext): void {
   const command = program
     .command('generate')
     .description('continue one prompt')
-    .addOption(modelOption())
     .option('--prompt <text>', 'text to continue, taken as it is (no chat template)')
     .addOption(idsOption())
     .addOption(
@@ -58,21 +59,25 @@ export function addGenerate(program: Command, context: CommandContext): void {
     .option('--ignore-eos', 'go on after an end token')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(command).action((flags: GenerateFlags) => generate(flags, context));
+  addEngineOptions(addModelOptions(command)).action((flags: GenerateFlags) => generate(flags, context));
 }
 
 async function generate(flags: GenerateFlags, context: CommandContext): Promise<void> {
   requireOne({ flag: '--prompt', value: flags.prompt }, { flag: '--ids', value: flags.ids });
   const options: EngineOptions = engineOptions(flags, context.env);
-  await withEngine(context, { folder: modelFolder(flags.model), options }, async (engine) => {
-    const request = generateRequest(flags, context.interrupt.signal);
-    if (flags.json === true) {
-      const result = await engine.generate(request).result();
-      context.output.json(resultFields(result, request));
-    } else {
-      await streamToPerson(engine, request, context);
-    }
-  });
+  await withEngine(
+    context,
+    { model: flags, options, reader: flags.json === true ? 'program' : 'person' },
+    async (engine) => {
+      const request = generateRequest(flags, context.interrupt.signal);
+      if (flags.json === true) {
+        const result = await engine.generate(request).result();
+        context.output.json(resultFields(result, request));
+      } else {
+        await streamToPerson(engine, request, context);
+      }
+    },
+  );
 }
 
 function generateRequest(flags: GenerateFlags, signal: AbortSignal): GenerateRequest {

@@ -1,15 +1,17 @@
 /** The command line: which commands there are, and how a run of one ends. */
 import { readFileSync } from 'node:fs';
 import { openEngine } from '@octavo/engine';
+import { resolveModel } from '@octavo/models';
 import { Command, CommanderError } from 'commander';
 import { addBatch } from './batch.ts';
 import { addChat } from './chat.ts';
-import type { CommandContext, InputStream, OpenEngine } from './context.ts';
+import type { CommandContext, InputStream, OpenEngine, ResolveModel } from './context.ts';
 import { addDemo } from './demo.ts';
 import { CommandError, type CommandErrorCode, describeFailure } from './errors.ts';
 import { addGenerate } from './generate.ts';
 import { type Interrupt, listenForInterrupts, type SignalSource } from './interrupt.ts';
 import { createOutput, type Environment, type OutputStream } from './output.ts';
+import { addPull } from './pull.ts';
 import { addScore } from './score.ts';
 
 /** What a command line runs on. */
@@ -20,12 +22,14 @@ export interface Host {
   readonly stderr: OutputStream;
   readonly signals: SignalSource;
   readonly openEngine: OpenEngine;
+  readonly resolveModel: ResolveModel;
 }
 
 /** Runs the arguments of this process. Effect: sets its exit status; the process ends by itself, so that all output is written. */
 export async function run(): Promise<void> {
   const { env, stdin, stdout, stderr, argv } = process;
-  process.exitCode = await main(argv.slice(2), { env, stdin, stdout, stderr, signals: process, openEngine });
+  const host = { env, stdin, stdout, stderr, signals: process, openEngine, resolveModel };
+  process.exitCode = await main(argv.slice(2), host);
 }
 
 /** Runs one command line; returns the exit status. Never throws. */
@@ -40,7 +44,8 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
   });
   stderr.on('error', ignore);
   try {
-    const program = buildProgram({ env, stdin, stdout, stderr, output, interrupt, openEngine: host.openEngine });
+    const { openEngine, resolveModel } = host;
+    const program = buildProgram({ env, stdin, stdout, stderr, output, interrupt, openEngine, resolveModel });
     if (argv.length === 0) program.outputHelp();
     else await program.parseAsync(argv, { from: 'user' });
     return interrupt.interruption?.status ?? 0;
@@ -54,7 +59,14 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
 /** A reader of notes that left is no reason to stop. */
 function ignore(): void {}
 
-const commands = { demo: addDemo, chat: addChat, generate: addGenerate, score: addScore, batch: addBatch };
+const commands = {
+  demo: addDemo,
+  chat: addChat,
+  generate: addGenerate,
+  score: addScore,
+  batch: addBatch,
+  pull: addPull,
+};
 
 function buildProgram(context: CommandContext): Command {
   const { stdout, stderr } = context;

@@ -2,7 +2,6 @@
 import type { EngineOptions } from '@octavo/engine';
 import { cacheFolder } from '@octavo/graph';
 import { type Command, Option } from 'commander';
-import { shippedModel } from '../shipped-model.ts';
 import { CommandError } from './errors.ts';
 import type { Environment } from './output.ts';
 
@@ -16,15 +15,6 @@ export interface EngineFlags {
   readonly maxSequences?: number;
   readonly threads?: number;
   readonly cacheFolder?: string;
-}
-
-/** A folder given with `--model`, else the model that comes with the package. */
-export function modelFolder(given: string | undefined): string {
-  return given ?? shippedModel();
-}
-
-export function modelOption(): Option {
-  return new Option('--model <dir>', 'folder of a Hugging Face model (default: the shipped one)');
 }
 
 /** Adds the options of the engine to a command. */

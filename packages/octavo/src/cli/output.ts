@@ -62,6 +62,19 @@ export function roundTimings<Name extends string>(timings: Readonly<Record<Name,
   return Object.fromEntries(rounded) as Record<Name, number>;
 }
 
+const BYTE_STEPS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
+
+/** A number of bytes with three digits and a decimal unit, such as `1.25 GB`. Pure. */
+export function formatBytes(bytes: number): string {
+  let value = Math.round(bytes);
+  let step = 0;
+  while (value >= 999.5 && step < BYTE_STEPS.length - 1) {
+    value /= 1000;
+    step++;
+  }
+  return `${step === 0 ? value : Number(value.toPrecision(3))} ${BYTE_STEPS[step]}`;
+}
+
 /** A whole number with separators of thousands. Pure. */
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');

@@ -1,22 +1,14 @@
 /** `octavo score`: how likely a model finds a given text. */
 import type { EngineOptions, ScoreResult } from '@octavo/engine';
 import type { Command } from 'commander';
-import { type CommandContext, withEngine } from './context.ts';
+import type { CommandContext } from './context.ts';
 import { untilAborted } from './interrupt.ts';
-import {
-  addEngineOptions,
-  defined,
-  type EngineFlags,
-  engineOptions,
-  idsOption,
-  modelFolder,
-  modelOption,
-  requireOne,
-} from './options.ts';
+import { addModelOptions, type ModelFlags } from './model.ts';
+import { addEngineOptions, defined, type EngineFlags, engineOptions, idsOption, requireOne } from './options.ts';
 import { formatTable } from './output.ts';
+import { withEngine } from './with-engine.ts';
 
-interface ScoreFlags extends EngineFlags {
-  readonly model?: string;
+interface ScoreFlags extends EngineFlags, ModelFlags {
   readonly text?: string;
   readonly ids?: readonly number[];
   readonly json?: true;
@@ -32,21 +24,24 @@ export function addScore(program: Command, context: CommandContext): void {
   const command = program
     .command('score')
     .description('log-probabilities of a text under a model')
-    .addOption(modelOption())
     .option('--text <text>', 'text to score, taken as it is')
     .addOption(idsOption())
     .option('--json', 'print one JSON object, with all logits of the last position')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(command).action((flags: ScoreFlags) => score(flags, context));
+  addEngineOptions(addModelOptions(command)).action((flags: ScoreFlags) => score(flags, context));
 }
 
 async function score(flags: ScoreFlags, context: CommandContext): Promise<void> {
   requireOne({ flag: '--text', value: flags.text }, { flag: '--ids', value: flags.ids });
   const options: EngineOptions = engineOptions(flags, context.env);
-  const result = await withEngine(context, { folder: modelFolder(flags.model), options }, (engine) => {
-    const scored = engine.score(flags.text === undefined ? { ids: flags.ids ?? [] } : { text: flags.text });
-    return untilAborted(scored, context.interrupt.signal);
-  });
+  const result = await withEngine(
+    context,
+    { model: flags, options, reader: flags.json === true ? 'program' : 'person' },
+    (engine) => {
+      const scored = engine.score(flags.text === undefined ? { ids: flags.ids ?? [] } : { text: flags.text });
+      return untilAborted(scored, context.interrupt.signal);
+    },
+  );
   if (flags.json === true) {
     const { argmax, lastLogits, logprobs, perplexity } = result;
     context.output.json({ argmax, lastLogits, logprobs, ...defined({ perplexity }) });

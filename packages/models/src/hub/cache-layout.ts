@@ -12,8 +12,8 @@ import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { ModelsError, systemCode } from '../errors.ts';
-import { checkedFile, type HubFile } from '../hub/hub-file.ts';
-import { isCommit } from '../hub/model-name.ts';
+import { checkedFile, type HubFile } from './hub-file.ts';
+import { isCommit } from './model-name.ts';
 
 /** One model's place in the cache. */
 export class CachedModel {
@@ -50,7 +50,12 @@ export class CachedModel {
       const files: readonly HubFile[] = JSON.parse(await readFile(this.#listingFile(commit), 'utf8'));
       // The same checks as for the hub's answer: anyone may have written here.
       return files.map(({ path, bytes, digest: { kind, hex } }) =>
-        checkedFile(this.name, { path, size: bytes, oid: hex, ...(kind === 'sha256' ? { lfs: { oid: hex, size: bytes } } : {}) }),
+        checkedFile(this.name, {
+          path,
+          size: bytes,
+          oid: hex,
+          ...(kind === 'sha256' ? { lfs: { oid: hex, size: bytes } } : {}),
+        }),
       );
     } catch {
       return undefined;
@@ -114,9 +119,13 @@ export function cacheError(error: unknown, path: string): unknown {
   const code = systemCode(error);
   if (code === undefined || error instanceof ModelsError) return error;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new ModelsError('DISK_FULL', `The disk is full at ${path}; make room, or set HF_HUB_CACHE to another disk.`, {
-      cause: error,
-    });
+    return new ModelsError(
+      'DISK_FULL',
+      `The disk is full at ${path}; make room, or set HF_HUB_CACHE to another disk.`,
+      {
+        cause: error,
+      },
+    );
   }
   const message = `${path} cannot be written (${code}); set HF_HUB_CACHE to a folder that can`;
   return new ModelsError('HUB_CACHE_UNWRITABLE', `${message}.`, { cause: error });

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { systemCode } from '../errors.ts';
-import { pause } from '../hub/retry.ts';
+import { pause } from './retry.ts';
 
 const TOUCH_MS = 5_000;
 const STALE_MS = 60_000;
