@@ -21,7 +21,10 @@ export class PromptEncoder {
   /** The tokenizer. Throws TOKENIZER_MISSING. */
   get text(): TextCodec {
     if (this.#text) return this.#text;
-    throw new EngineError('TOKENIZER_MISSING', 'The model folder has no tokenizer: give token ids instead of text.');
+    throw new EngineError(
+      'TOKENIZER_MISSING',
+      'The model folder has no tokenizer: give token ids instead of text, and no stop strings.',
+    );
   }
 
   /**
