@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
 import { buildDecoder } from './blocks/decoder.ts';
@@ -16,6 +16,7 @@ import { lowerPagedAttention } from './lowering/paged-attention.ts';
 import type { ModelSource } from './model-source.ts';
 import { emitOnnx } from './onnx/emit.ts';
 import { packedTotal, packWeights } from './weights/pack.ts';
+import { JOURNAL_FILE } from './weights/pack-journal.ts';
 import { PACKED_FILE, type Placement, placeWeights } from './weights/placement.ts';
 import { WeightFiles } from './weights/weight-files.ts';
 
@@ -50,7 +51,8 @@ interface WriteJob {
 /**
  * Compiles the model of a Hugging Face folder, or an ONNX export, into a graph whose attention reads K/V from pages (step-interface.ts), or
  * finds the one compiled before. Effects: reads the model's files, writes below `options.cacheFolder`. Cost: a few milliseconds when found; else one
- * pass over the weights that are packed, with some MiB of memory whatever the model's. Throws GraphError; never leaves a half-made folder.
+ * pass over the weights that are packed, with some MiB of memory whatever the model's; a process that dies in the middle leaves what the next
+ * one goes on with. Throws GraphError; never publishes a half-made folder.
  */
 export async function compileModel(model: string | ModelSource, options: CompileOptions): Promise<CompiledModel> {
   const { folder, onnxFile } = typeof model === 'string' ? { folder: model } : model;
@@ -67,7 +69,8 @@ export async function compileModel(model: string | ModelSource, options: Compile
     const fromCache = await isIntact(target);
     if (!fromCache) {
       const prepared = prepare(compilation, files);
-      await publishFolder({ cacheFolder, name }, (partial) => write(partial, prepared, { files, onProgress }));
+      const place = { cacheFolder, name, resumable: [PACKED_FILE, JOURNAL_FILE] };
+      await publishFolder(place, (partial) => write(partial, prepared, { files, onProgress }));
     }
     onProgress({ status: 'ready', loaded: 1, total: 1 });
     const graphFile = join(target, GRAPH_FILE);
@@ -111,7 +114,8 @@ async function write(folder: string, { graph, placement }: Prepared, job: WriteJ
   const total = packedTotal(placement);
   onProgress({ status: 'read', loaded: 0, total });
   const onWritten = (loaded: number) => onProgress({ status: 'pack', loaded, total });
-  await packWeights(join(folder, PACKED_FILE), { placement, files, onWritten });
+  const journal = join(folder, JOURNAL_FILE);
+  await packWeights(join(folder, PACKED_FILE), { placement, files, journal, onWritten });
   const { linked } = placement;
   for (const [index, file] of linked.entries()) {
     onProgress({ status: 'write', loaded: index, total: linked.length });
@@ -120,6 +124,7 @@ async function write(folder: string, { graph, placement }: Prepared, job: WriteJ
   await writeFile(join(folder, GRAPH_FILE), emitOnnx(graph, placement.extents));
   // Last: what was packed and linked above is then known to be what the fingerprint stands for.
   await files.checkUnchanged();
+  await rm(journal);
   let weightBytes = 0;
   for (const extent of placement.extents.values()) weightBytes += extent.bytes;
   return weightBytes;

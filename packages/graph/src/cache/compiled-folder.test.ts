@@ -8,7 +8,6 @@ import {
   renameSync,
   rmSync,
   statSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -61,23 +60,6 @@ describe('compiled graphs on disk', () => {
     expect(statSync(linked).ino).toBe(statSync(own).ino);
     // What is packed beside it is the rope table alone: 64 positions of 3 cosines and 3 sines.
     expect(statSync(join(folderOf(compiled), 'weights.bin')).size).toBe(64 * 6 * 4);
-  });
-
-  it('work from a folder of symbolic links, as the hub cache has them', async () => {
-    const { folder: model } = writeModel(join(folder, 'model'));
-    const snapshot = join(folder, 'snapshot');
-    mkdirSync(join(folder, 'blobs'));
-    mkdirSync(snapshot);
-    for (const name of readdirSync(model)) {
-      renameSync(join(model, name), join(folder, 'blobs', name));
-      symlinkSync(join('..', 'blobs', name), join(snapshot, name));
-    }
-    const compiled = await compile(snapshot);
-    expect(await answer(compiled)).toHaveLength(5 + 50);
-    // Links would be refused by the runtime.
-    expect(statSync(join(folderOf(compiled), 'model.safetensors')).ino).toBe(
-      statSync(join(folder, 'blobs', 'model.safetensors')).ino,
-    );
   });
 
   it('copy the weights where a link is refused', async () => {

@@ -1,14 +1,12 @@
 /** Folders of compiled graphs: found again by fingerprint, checked before use, written beside and renamed so that none is seen half-made. */
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { GraphError } from '../errors.ts';
+import { asidePath, openPartial } from './partial-folder.ts';
 
 export const GRAPH_FILE = 'model.onnx';
 const MANIFEST_FILE = 'compiled.json';
-const PARTIAL_PREFIX = '.partial-';
-/** A folder that is still partial after a day belongs to a process that is gone. */
-const STALE_MS = 24 * 60 * 60 * 1000;
 
 interface Manifest {
   /** Bytes of the weights that the graph reads: less than the files, when a linked one holds more. */
@@ -41,25 +39,26 @@ export async function readWeightBytes(folder: string): Promise<number> {
 }
 
 /**
- * Lets `fill` write a new folder (it returns the bytes of the weights), then puts it in its place under `cacheFolder` at once. When another process was faster, its result
- * stays; a damaged one is replaced. Throws CACHE_UNWRITABLE when the file system refuses.
+ * Lets `fill` write a new folder (it returns the bytes of the weights), then puts it in its place under `cacheFolder` at once. When another
+ * process was faster, its result stays; a damaged one is replaced. Of an attempt that was interrupted, `fill` finds the files that are named
+ * as resumable in its folder. Throws CACHE_UNWRITABLE when the file system refuses.
  */
 export async function publishFolder(
-  place: { readonly cacheFolder: string; readonly name: string },
+  place: { readonly cacheFolder: string; readonly name: string; readonly resumable?: readonly string[] },
   fill: (folder: string) => Promise<number>,
 ): Promise<void> {
-  const target = join(place.cacheFolder, place.name);
-  const partial = join(place.cacheFolder, `${PARTIAL_PREFIX}${randomUUID()}`);
+  const { cacheFolder, name, resumable = [] } = place;
+  const target = join(cacheFolder, name);
+  let partial: string | undefined;
   try {
-    await mkdir(partial, { recursive: true });
-    await removeStale(place.cacheFolder);
+    partial = await openPartial({ cacheFolder, name, resumable });
     await writeManifest(partial, await fill(partial));
     await moveInPlace(partial, target);
   } catch (cause) {
-    throw isSystemError(cause) ? unwritable(place.cacheFolder, cause) : cause;
+    throw isSystemError(cause) ? unwritable(cacheFolder, cause) : cause;
   } finally {
     // What cannot be removed is swept away later; the error above is the one to tell.
-    await rm(partial, { recursive: true, force: true }).catch(() => {});
+    if (partial !== undefined) await rm(partial, { recursive: true, force: true }).catch(() => {});
   }
 }
 
@@ -74,7 +73,7 @@ async function moveInPlace(partial: string, target: string): Promise<void> {
   if (await tryRename(partial, target)) return;
   if (await isIntact(target)) return;
   // A damaged folder is moved aside first: a reader then finds either no folder or a whole one.
-  const aside = join(target, '..', `${PARTIAL_PREFIX}${randomUUID()}`);
+  const aside = asidePath(dirname(target));
   await rename(target, aside).catch((error: unknown) => {
     if (!hasCode(error, ['ENOENT'])) throw error;
   });
@@ -93,15 +92,6 @@ async function tryRename(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if (hasCode(error, ['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM'])) return false;
     throw error;
-  }
-}
-
-async function removeStale(cacheFolder: string): Promise<void> {
-  for (const name of await readdir(cacheFolder)) {
-    if (!name.startsWith(PARTIAL_PREFIX)) continue;
-    const path = join(cacheFolder, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > STALE_MS) await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants, copyFile, link } from 'node:fs/promises';
+import { constants, copyFile, link, open } from 'node:fs/promises';
 
 /**
  * Gives `file` a second name, or copies it where that is refused (another file system, one without hard links, somebody else's
@@ -10,5 +10,18 @@ export async function linkOrCopy(file: string, target: string, makeLink: typeof 
   } catch {
     // Shares the blocks where the file system can; else a plain copy.
     await copyFile(file, target, constants.COPYFILE_FICLONE);
+    await flush(target);
+  }
+}
+
+/** A folder must not be published, and then found whole by its size, before its bytes are on the disk. */
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.datasync();
+  } catch {
+    // Not every system flushes a file that is open for reading; the copy may be one that cannot be written.
+  } finally {
+    await file.close();
   }
 }

@@ -1,9 +1,11 @@
 /** Writes the weights that are not used in place into one file beside the graph. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants, type FileHandle, open } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import { GraphError } from '../errors.ts';
-import type { Value, WeightSource } from '../ir/graph.ts';
+import type { Value, Weight, WeightSource } from '../ir/graph.ts';
 import { readFloatRows } from './float-rows.ts';
-import type { PackedWeight, Placement } from './placement.ts';
+import { PackJournal } from './pack-journal.ts';
+import type { Placement } from './placement.ts';
 import { weightBytes } from './placement.ts';
 import { blocksOf, codeBytesOf, QUANTIZED_BLOCK, type QuantizedLayout, quantizeRows } from './quantize.ts';
 import type { WeightFiles, WeightTensor } from './weight-files.ts';
@@ -11,59 +13,100 @@ import type { WeightFiles, WeightTensor } from './weight-files.ts';
 export interface PackJob {
   readonly placement: Placement;
   readonly files: WeightFiles;
+  /** Path of a file that notes what is written: with the packed file of an interrupted attempt, packing goes on where that one stopped. */
+  readonly journal: string;
   /** Called with the bytes written so far. */
   readonly onWritten: (bytes: number) => void;
 }
 
+/** Not emptied: an interrupted attempt may have left its beginning there. */
+const READ_WRITE_CREATE = constants.O_RDWR | constants.O_CREAT;
+
 /** Streams every packed weight into `path`. Reads each tensor once; memory stays at some MiB whatever the model's. */
 export async function packWeights(path: string, job: PackJob): Promise<void> {
-  const output = await open(path, 'w');
+  const { packed, packedBytes } = job.placement;
+  const output = await open(path, READ_WRITE_CREATE);
   try {
-    const writer = new Packer(output, job);
-    for (const packed of job.placement.packed) await writer.pack(packed);
+    const journal = await PackJournal.open(job.journal, output, packed);
+    try {
+      await new Packer(output, job, journal).packAll();
+    } finally {
+      await journal.close();
+    }
+    await output.truncate(packedBytes);
+    // Before the folder is published: a file that was found whole by its size must be so after a loss of power, too.
+    await output.datasync();
   } finally {
     await output.close();
   }
 }
 
+/** One weight while it is written, from its first byte to its last. */
+interface PackedRun {
+  /** Among the packed weights. */
+  readonly place: number;
+  readonly bytes: number;
+  /** Where the next byte goes. */
+  at: number;
+  /** CRC-32 of the bytes so far. */
+  checksum: number;
+}
+
+type FillRow = Extract<WeightSource, { kind: 'computed' }>['fillRow'];
+
 class Packer {
   readonly #output: FileHandle;
   readonly #job: PackJob;
+  readonly #journal: PackJournal;
+  readonly #placeOf: ReadonlyMap<string, number>;
   #written = 0;
 
-  constructor(output: FileHandle, job: PackJob) {
+  constructor(output: FileHandle, job: PackJob, journal: PackJournal) {
     this.#output = output;
     this.#job = job;
+    this.#journal = journal;
+    this.#placeOf = new Map(job.placement.packed.map(({ weight }, place) => [weight.value.name, place]));
   }
 
-  async pack({ weight, offset }: PackedWeight): Promise<void> {
-    const { value, source } = weight;
+  async packAll(): Promise<void> {
+    for (const { weight } of this.#job.placement.packed) {
+      const { value, source } = weight;
+      // Codes and scales come from one pass over the tensors, made when the codes are due.
+      if (source.kind === 'quantized' && source.part === 'scales') continue;
+      const names = source.kind === 'quantized' ? [value.name, `${value.name}.scales`] : [value.name];
+      const runs = names.map((name) => this.#runOf(name));
+      if (this.#journal.isDone(runs.map(({ place }) => place))) {
+        this.#advance(runs.reduce((sum, { bytes }) => sum + bytes, 0));
+      } else {
+        await this.#pack(weight, runs);
+        await this.#journal.note(runs);
+      }
+    }
+  }
+
+  async #pack({ value, source }: Weight, runs: readonly PackedRun[]): Promise<void> {
+    const [run, scales] = runs as [PackedRun, PackedRun?];
     switch (source.kind) {
       case 'widened':
-        return this.#packFloats([source.tensor], offset);
+        return this.#packFloats([source.tensor], run);
       case 'stacked':
-        return this.#packFloats(source.tensors, offset);
+        return this.#packFloats(source.tensors, run);
       case 'computed':
-        return this.#packComputed(value, source.fillRow, offset);
+        return this.#packComputed(value, source.fillRow, run);
       case 'quantized':
-        // Codes and scales come from one pass over the tensors, made when the codes are due.
-        return source.part === 'codes' ? this.#packQuantized(value, source) : undefined;
+        return this.#packQuantized(source, { codes: run, scales: scales as PackedRun });
       case 'stored':
         throw new Error(`weight ${value.name} is used in place and not packed`);
     }
   }
 
-  async #packFloats(tensors: readonly string[], offset: number): Promise<void> {
-    let at = offset;
+  async #packFloats(tensors: readonly string[], run: PackedRun): Promise<void> {
     for (const tensor of tensors) {
-      for await (const { elements } of readFloatRows(this.#tensor(tensor))) {
-        await this.#write(elements, at);
-        at += elements.byteLength;
-      }
+      for await (const { elements } of readFloatRows(this.#tensor(tensor))) await this.#write(run, elements);
     }
   }
 
-  async #packComputed(value: Value, fillRow: (row: number, into: Float32Array) => void, offset: number): Promise<void> {
+  async #packComputed(value: Value, fillRow: FillRow, run: PackedRun): Promise<void> {
     const [rows, columns] = value.shape as [number, number];
     const rowsAWrite = Math.min(rows, Math.max(1, Math.floor((1 << 18) / columns)));
     const floats = new Float32Array(rowsAWrite * columns);
@@ -71,13 +114,14 @@ class Packer {
       const count = Math.min(rowsAWrite, rows - first);
       for (let row = 0; row < count; row += 1)
         fillRow(first + row, floats.subarray(row * columns, (row + 1) * columns));
-      await this.#write(floats.subarray(0, count * columns), offset + first * columns * 4);
+      await this.#write(run, floats.subarray(0, count * columns));
     }
   }
 
-  async #packQuantized(codes: Value, source: Extract<WeightSource, { kind: 'quantized' }>): Promise<void> {
-    let codesAt = this.#offsetOf(codes.name);
-    let scalesAt = this.#offsetOf(`${codes.name}.scales`);
+  async #packQuantized(
+    source: Extract<WeightSource, { kind: 'quantized' }>,
+    runs: { readonly codes: PackedRun; readonly scales: PackedRun },
+  ): Promise<void> {
     for (const name of source.tensors) {
       const tensor = this.#tensor(name);
       const layout: QuantizedLayout = { columns: tensor.shape[1] as number, block: QUANTIZED_BLOCK, bits: source.bits };
@@ -88,10 +132,8 @@ class Packer {
         };
         const spoiled = quantizeRows(elements, layout, rows);
         if (spoiled !== undefined) throw notFinite(tensor, firstRow + Math.floor(spoiled / blocksOf(layout)));
-        await this.#write(rows.codes, codesAt);
-        await this.#write(rows.scales, scalesAt);
-        codesAt += rows.codes.length;
-        scalesAt += rows.scales.byteLength;
+        await this.#write(runs.codes, rows.codes);
+        await this.#write(runs.scales, rows.scales);
       }
     }
   }
@@ -100,20 +142,27 @@ class Packer {
     return this.#job.files.take(name);
   }
 
-  #offsetOf(weight: string): number {
+  #runOf(weight: string): PackedRun {
+    const place = this.#placeOf.get(weight);
     const extent = this.#job.placement.extents.get(weight);
-    if (extent === undefined) throw new Error(`weight ${weight} was given no place`);
-    return extent.offset;
+    if (place === undefined || extent === undefined) throw new Error(`weight ${weight} was given no place`);
+    return { place, bytes: extent.bytes, at: extent.offset, checksum: 0 };
   }
 
-  async #write(part: Uint8Array | Float32Array, offset: number): Promise<void> {
+  /** Effect: the next bytes of a weight are in the file. */
+  async #write(run: PackedRun, part: Uint8Array | Float32Array): Promise<void> {
     const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
-    let done = 0;
-    while (done < bytes.length) {
-      const { bytesWritten } = await this.#output.write(bytes, done, bytes.length - done, offset + done);
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await this.#output.write(bytes, done, bytes.length - done, run.at + done);
       done += bytesWritten;
     }
-    this.#written += bytes.length;
+    run.at += bytes.length;
+    run.checksum = crc32(bytes, run.checksum);
+    this.#advance(bytes.length);
+  }
+
+  #advance(bytes: number): void {
+    this.#written += bytes;
     this.#job.onWritten(this.#written);
   }
 }
