@@ -144,6 +144,8 @@ describe('the compiled llama fixture', () => {
       hidden: 64,
       vocabulary: 192,
       contextTokens: 256,
+      windows: [],
+      hasFullLayers: true,
     });
     expect(await readModelShape(llama)).toEqual(model.shape);
   });
