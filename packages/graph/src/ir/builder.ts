@@ -118,6 +118,11 @@ export class GraphBuilder {
     return this.#constant(`floats_${values.join('_')}_${shape.join('x')}`, { type: 'float32', shape, bytes });
   }
 
+  /** Any small tensor, written into the graph under its own name; the same name gives the same one. */
+  tensor(value: Value & { readonly shape: readonly number[] }, bytes: Uint8Array): Value {
+    return this.#constant(value.name, { type: value.type, shape: value.shape, bytes });
+  }
+
   /** A tensor kept in a file beside the graph; asking again for the same name gives the same one. */
   weight(value: Value, source: WeightSource): Value {
     const known = this.#module.weights.get(value.name);

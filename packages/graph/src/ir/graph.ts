@@ -3,16 +3,27 @@
  * An architecture builds a graph with abstract nodes; `lowering/` replaces them by operators; `onnx/` writes what is left.
  */
 
-export type ElementType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'uint8' | 'bool';
+export type ElementType =
+  | 'float32'
+  | 'float16'
+  | 'bfloat16'
+  | 'float64'
+  | 'int32'
+  | 'int64'
+  | 'uint8'
+  | 'int8'
+  | 'bool';
 
 /** Bytes of one element. */
 export const elementBytes: Readonly<Record<ElementType, number>> = {
   float32: 4,
   float16: 2,
   bfloat16: 2,
+  float64: 8,
   int32: 4,
   int64: 8,
   uint8: 1,
+  int8: 1,
   bool: 1,
 };
 
@@ -29,7 +40,17 @@ export type Attribute =
   | { readonly int: number }
   | { readonly float: number }
   | { readonly ints: readonly number[] }
+  | { readonly floats: readonly number[] }
+  | { readonly text: string }
+  | { readonly tensor: TensorAttribute }
   | { readonly branch: Branch };
+
+/** A small tensor that belongs to a node. */
+export interface TensorAttribute {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly bytes: Uint8Array;
+}
 
 /** '' is the ONNX standard domain. */
 export type OperatorDomain = '' | 'com.microsoft';
@@ -100,6 +121,8 @@ export type WeightSource =
     }
   /** Float32 vectors, one after the other. */
   | { readonly kind: 'stacked'; readonly tensors: readonly string[] }
+  /** Bytes of an imported tensor; what they are is known to the import alone. */
+  | { readonly kind: 'imported' }
   /** Row r of a float32 table. */
   | { readonly kind: 'computed'; readonly fillRow: (row: number, into: Float32Array) => void };
 

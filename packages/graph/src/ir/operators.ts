@@ -188,9 +188,11 @@ export function choose(graph: GraphBuilder, choice: Choice): Value[] {
 export const onnxElementType: Readonly<Record<ElementType, number>> = {
   float32: 1,
   uint8: 2,
+  int8: 3,
   int32: 6,
   int64: 7,
   bool: 9,
   float16: 10,
+  float64: 11,
   bfloat16: 16,
 };

@@ -1,4 +1,4 @@
-/** Writes a lowered graph as an ONNX file. The only file that knows the protobuf library. */
+/** Writes a lowered graph as an ONNX file. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import {
   type AttributeProto,
@@ -30,16 +30,20 @@ export interface WeightExtent {
 }
 
 /** Standard operators are used as of this version; the oldest that has all of them keeps the file readable by most tools. */
-const OPSET_VERSION = 21n;
+export const OPSET_VERSION = 21;
 const IR_VERSION = 10n;
 
 /** The bytes of an ONNX model. Pure; throws when an abstract node is left, which is a fault of the compiler. */
-export function emitOnnx(graph: Graph, extents: ReadonlyMap<string, WeightExtent>): Uint8Array {
+export function emitOnnx(
+  graph: Graph,
+  extents: ReadonlyMap<string, WeightExtent>,
+  opsetVersion = OPSET_VERSION,
+): Uint8Array {
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
     producerName: 'octavo',
     opsetImport: [
-      create(OperatorSetIdProtoSchema, { domain: '', version: OPSET_VERSION }),
+      create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(opsetVersion) }),
       create(OperatorSetIdProtoSchema, { domain: 'com.microsoft', version: 1n }),
     ],
     graph: create(GraphProtoSchema, {
@@ -91,6 +95,23 @@ function emitAttribute(name: string, attribute: Attribute): AttributeProto {
       type: AttributeProto_AttributeType.INTS,
       ints: attribute.ints.map(BigInt),
     });
+  }
+  if ('floats' in attribute) {
+    const floats = [...attribute.floats];
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOATS, floats });
+  }
+  if ('text' in attribute) {
+    const s = Uint8Array.from(new TextEncoder().encode(attribute.text));
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.STRING, s });
+  }
+  if ('tensor' in attribute) {
+    const { type, dims, bytes } = attribute.tensor;
+    const t = create(TensorProtoSchema, {
+      dataType: onnxElementType[type],
+      dims: dims.map(BigInt),
+      rawData: Uint8Array.from(bytes),
+    });
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.TENSOR, t });
   }
   return create(AttributeProtoSchema, {
     name,

@@ -96,7 +96,8 @@ class Packer {
       case 'quantized':
         return this.#packQuantized(source, { codes: run, scales: scales as PackedRun });
       case 'stored':
-        throw new Error(`weight ${value.name} is used in place and not packed`);
+      case 'imported':
+        throw new Error(`weight ${value.name} is not packed here`);
     }
   }
 
