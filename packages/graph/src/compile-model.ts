@@ -6,9 +6,9 @@ import type { DecoderDescription } from './blocks/description.ts';
 import { GRAPH_FILE, isIntact, publishFolder, readWeightBytes } from './cache/compiled-folder.ts';
 import { fingerprint } from './cache/fingerprint.ts';
 import { linkOrCopy } from './cache/link-file.ts';
-import type { CompiledModel, CompileOptions, WeightFormat } from './compiled-model.ts';
+import { type CheckedOptions, checkOptions } from './compile-options.ts';
+import type { CompiledModel, CompileOptions } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
-import { GraphError } from './errors.ts';
 import { compileOnnx } from './import/compile-onnx.ts';
 import { GraphBuilder } from './ir/builder.ts';
 import type { Graph } from './ir/graph.ts';
@@ -20,22 +20,11 @@ import { JOURNAL_FILE } from './weights/pack-journal.ts';
 import { PACKED_FILE, type Placement, placeWeights } from './weights/placement.ts';
 import { WeightFiles } from './weights/weight-files.ts';
 
-const weightFormats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
-const optionNames: readonly string[] = ['weights', 'levels', 'contextTokens', 'cacheFolder', 'onProgress'];
-
-/** More levels than a prefix tree is ever deep in practice; each costs inputs in every step. */
-const MAX_LEVELS = 16;
-
 /** Rope tables are made for no more positions unless asked for: beyond it they would be larger than small models. */
 const DEFAULT_CONTEXT_TOKENS = 1 << 17;
 
-/** Options with their defaults filled in. */
-interface Compilation {
+interface Compilation extends CheckedOptions {
   readonly description: DecoderDescription;
-  readonly weights: WeightFormat;
-  readonly levels: number;
-  readonly cacheFolder: string;
-  readonly onProgress: NonNullable<CompileOptions['onProgress']>;
 }
 
 interface Prepared {
@@ -59,8 +48,10 @@ export async function compileModel(model: string | ModelSource, options: Compile
   const sourceFolder = resolve(folder);
   if (onnxFile !== undefined) return compileOnnx({ folder: sourceFolder, onnxFile: resolve(onnxFile) }, options);
   const { description: own, endIds, fields } = await readModelConfig(sourceFolder);
-  const compilation = checkOptions(own, options);
-  const { description, weights, levels, cacheFolder, onProgress } = compilation;
+  const checked = checkOptions({ most: own.shape.contextTokens, usual: DEFAULT_CONTEXT_TOKENS }, options);
+  const description = { ...own, shape: { ...own.shape, contextTokens: checked.contextTokens } };
+  const compilation: Compilation = { ...checked, description };
+  const { weights, levels, cacheFolder, onProgress } = compilation;
   const files = await WeightFiles.open(sourceFolder);
   try {
     const { contextTokens } = description.shape;
@@ -80,24 +71,6 @@ export async function compileModel(model: string | ModelSource, options: Compile
   } finally {
     await files.close();
   }
-}
-
-function checkOptions(own: DecoderDescription, options: CompileOptions): Compilation {
-  const unknown = Object.keys(options).find((key) => !optionNames.includes(key));
-  if (unknown !== undefined)
-    throw new GraphError('OPTION_INVALID', `option ${unknown} is unknown: give ${optionNames.join(', ')}`);
-  const { weights = 'f32', levels, cacheFolder, onProgress = () => {} } = options;
-  if (!weightFormats.includes(weights)) throw wrongOption('weights', weights, weightFormats.join(', '));
-  if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS)
-    throw wrongOption('levels', levels, `1 to ${MAX_LEVELS}`);
-  if (typeof cacheFolder !== 'string' || cacheFolder === '') throw wrongOption('cacheFolder', cacheFolder, 'a path');
-  const most = own.shape.contextTokens;
-  const contextTokens = options.contextTokens ?? Math.min(most, DEFAULT_CONTEXT_TOKENS);
-  if (!Number.isInteger(contextTokens) || contextTokens < 1 || contextTokens > most) {
-    throw wrongOption('contextTokens', contextTokens, `1 to the model's ${most}`);
-  }
-  const description = { ...own, shape: { ...own.shape, contextTokens } };
-  return { description, weights, levels, cacheFolder: resolve(cacheFolder), onProgress };
 }
 
 /** Builds the graph, which checks every weight that it needs, before anything is written. */
@@ -128,8 +101,4 @@ async function write(folder: string, { graph, placement }: Prepared, job: WriteJ
   let weightBytes = 0;
   for (const extent of placement.extents.values()) weightBytes += extent.bytes;
   return weightBytes;
-}
-
-function wrongOption(name: string, given: unknown, wanted: string): GraphError {
-  return new GraphError('OPTION_INVALID', `option ${name} is ${JSON.stringify(given)}: give ${wanted}`);
 }

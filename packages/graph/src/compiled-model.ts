@@ -38,6 +38,34 @@ export interface CompiledModel {
   readonly fingerprint: string;
   /** True when nothing had to be compiled. */
   readonly fromCache: boolean;
+  /** What a person should know about how this model is run; absent: nothing. */
+  readonly notices?: readonly string[];
+  /** Present: the graph is no paged one but an export as it is, which wants its past as tensors. */
+  readonly past?: PastGraph;
+}
+
+/** An export that is run as it is: names of its inputs and outputs, one sequence at a time. */
+export interface PastGraph {
+  readonly tokens: string;
+  readonly mask?: string;
+  readonly positions?: string;
+  readonly logits: string;
+  readonly layers: readonly PastGraphLayer[];
+  /** Element type of past and present. */
+  readonly type: 'float32' | 'float16';
+  /** `int32` or `int64` of each input of integers. */
+  readonly integerTypes: Readonly<Record<string, string>>;
+  /** Further inputs, each of one element. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** Rows of one sequence change each other's values, so that K/V depend on how a prompt was cut: nothing may be shared. */
+  readonly mixesRows: boolean;
+}
+
+export interface PastGraphLayer {
+  readonly pastKey: string;
+  readonly pastValue: string;
+  readonly presentKey: string;
+  readonly presentValue: string;
 }
 
 export interface CompileOptions {

@@ -120,13 +120,21 @@ export class Analysis {
     const counts = dims.filter((dim) => typeof dim === 'number');
     const { kvHeads, headDim } = this.names;
     const width = counts.reduce((product, dim) => product * dim, 1);
-    return counts.length === dims.length - 1 && dims.includes('M') && dims.at(-1) === headDim && width % (kvHeads * headDim) === 0;
+    return (
+      counts.length === dims.length - 1 &&
+      dims.includes('M') &&
+      dims.at(-1) === headDim &&
+      width % (kvHeads * headDim) === 0
+    );
   }
 
   #visitPlain(node: SourceNode): void {
     const operands = node.inputs.map((name) => (name === '' ? undefined : this.fact(name)));
     const skipped = new Set(shapeOperands(node.operator));
-    const bits = operands.reduce((sum, operand, index) => (skipped.has(index) ? sum : sum | (operand?.depends ?? 0)), 0);
+    const bits = operands.reduce(
+      (sum, operand, index) => (skipped.has(index) ? sum : sum | (operand?.depends ?? 0)),
+      0,
+    );
     const shapes = node.outputs.map((name) => (name === '' ? undefined : this.probes.shape(name)));
     const rows = rowsOf({
       node,
@@ -159,12 +167,19 @@ export class Analysis {
     return ofRows | (dims.some((dim) => dim === 'T' || dim === 'P' || dim === '?') ? depends.pastCount : 0);
   }
 
-  #faultOf(operands: readonly (Fact | undefined)[], skipped: ReadonlySet<number>, dims: readonly SourceDim[], node: SourceNode): string | undefined {
+  #faultOf(
+    operands: readonly (Fact | undefined)[],
+    skipped: ReadonlySet<number>,
+    dims: readonly SourceDim[],
+    node: SourceNode,
+  ): string | undefined {
     const inherited = operands.find((operand, index) => !skipped.has(index) && operand?.fault !== undefined);
     if (inherited !== undefined && node.operator !== 'Shape') return inherited.fault;
     const isPrefixRead = operands.some((operand) => operand?.isPrefix) && node.operator !== 'Gather';
     if (isPrefixRead) return 'a table that rows choose from by their positions';
-    return dims.some((dim) => dim === 'T' || dim === 'P' || dim === '?') ? 'extents that do not follow the past' : undefined;
+    return dims.some((dim) => dim === 'T' || dim === 'P' || dim === '?')
+      ? 'extents that do not follow the past'
+      : undefined;
   }
 
   /** What the elements tell beyond the operator: constants, positions, tables cut to a length. */
@@ -179,7 +194,9 @@ export class Analysis {
       return { ...noFact, type: plain.type, dims: plain.dims, row, depends: depends.positions, isPositions: true };
     }
     const isPrefix =
-      node.operator === 'Slice' && this.fact(node.inputs[0] as string).isConstant && plain.dims.filter((dim) => dim === 'T').length === 1;
+      node.operator === 'Slice' &&
+      this.fact(node.inputs[0] as string).isConstant &&
+      plain.dims.filter((dim) => dim === 'T').length === 1;
     if (isPrefix && plain.dims.every((dim) => typeof dim === 'number' || dim === 'T') && this.#startsAtZero(node)) {
       return { ...plain, depends: 0, isPrefix: true, fault: undefined };
     }
@@ -189,7 +206,11 @@ export class Analysis {
   #isPositions(name: string, { type, dims, depends: bits }: Fact): boolean {
     if ((type !== 'int64' && type !== 'int32') || bits === 0) return false;
     const others = dims.filter((dim) => dim !== 'M');
-    return others.length === dims.length - 1 && others.every((dim) => dim === 1) && this.probes.isEverywhere(name, positionsOf);
+    return (
+      others.length === dims.length - 1 &&
+      others.every((dim) => dim === 1) &&
+      this.probes.isEverywhere(name, positionsOf)
+    );
   }
 
   #startsAtZero(node: SourceNode): boolean {
@@ -208,4 +229,3 @@ export class Analysis {
 export function isKeepable(fact: Fact): boolean {
   return fact.fault === undefined && fact.layer === undefined && (fact.depends & FOREIGN) === 0;
 }
-

@@ -5,7 +5,10 @@ import { viewOf, widthOf } from './attention-operators.ts';
 import type { PastLayer } from './interface.ts';
 import { floatOf, intOf } from './source-graph.ts';
 
-type Shape = Pick<ResolvedAttention, 'heads' | 'scale' | 'window' | 'softCap' | 'queries' | 'keys' | 'values' | 'rotation'>;
+type Shape = Pick<
+  ResolvedAttention,
+  'heads' | 'scale' | 'window' | 'softCap' | 'queries' | 'keys' | 'values' | 'rotation'
+>;
 
 /** Throws ONNX_UNSUPPORTED. */
 export function resolveNode(analysis: Analysis, site: NodeSite): ResolvedAttention {
@@ -17,7 +20,8 @@ export function resolveNode(analysis: Analysis, site: NodeSite): ResolvedAttenti
     width(shape.queries) === shape.heads * headDim &&
     width(shape.keys) === kvHeads * headDim &&
     width(shape.values) === kvHeads * headDim;
-  if (!isSound) throw notAttention(analysis, site, `${kvHeads} KV heads of ${headDim} and a multiple of them as query heads`);
+  if (!isSound)
+    throw notAttention(analysis, site, `${kvHeads} KV heads of ${headDim} and a multiple of them as query heads`);
   return { layer: site.layer, ...shape, output: viewOf(analysis, site.output) };
 }
 
@@ -67,7 +71,11 @@ function rotationOf(analysis: Analysis, site: NodeSite): RotationView {
   const half = dims[1];
   const isSound = isConstant && analysis.fact(sines).isConstant && dims.length === 2 && typeof half === 'number';
   if (!isSound || 2 * half > analysis.names.headDim) {
-    throw notAttention(analysis, site, 'tables of cosines and sines [positions, rotated / 2] that are the same at every length');
+    throw notAttention(
+      analysis,
+      site,
+      'tables of cosines and sines [positions, rotated / 2] that are the same at every length',
+    );
   }
   return { cosines, sines, isInterleaved: intOf(node, 'rotary_interleaved', 0) === 1, rotatedDim: 2 * half };
 }
@@ -92,14 +100,19 @@ function multiHead(analysis: Analysis, site: NodeSite): Shape {
   refuseAttributes(analysis, site, mhaAttributes);
   checkPast(analysis, site, { first: 6 });
   if (key === '' || value === '') throw notAttention(analysis, site, 'queries, keys and values as three inputs');
-  if (padding !== '' && !analysis.probes.isEverywhere(padding, ({ rows, past }) => new Array<number>(past + rows).fill(1))) {
+  if (
+    padding !== '' &&
+    !analysis.probes.isEverywhere(padding, ({ rows, past }) => new Array<number>(past + rows).fill(1))
+  ) {
     throw notAttention(analysis, site, 'a key_padding_mask that masks nothing when attention_mask is all 1');
   }
   const window = maskWindow(analysis, site, mask);
   const rows = [query, key, value].map((name) => viewOf(analysis, name)) as [RowsView, RowsView, RowsView];
   const width = widthOf(rows[0]);
   const [queries, keys, values] =
-    bias === '' ? rows : (rows.map((view, index) => ({ ...view, bias: { name: bias, first: index * width } })) as typeof rows);
+    bias === ''
+      ? rows
+      : (rows.map((view, index) => ({ ...view, bias: { name: bias, first: index * width } })) as typeof rows);
   if (bias !== '' && !analysis.fact(bias).isConstant) throw notAttention(analysis, site, 'a bias that is a constant');
   return { ...headsOf(analysis, site), window, softCap: undefined, rotation: undefined, queries, keys, values };
 }
@@ -128,7 +141,11 @@ function maskWindow(analysis: Analysis, site: NodeSite, mask: string): number | 
       return isSeen ? term === 0 : term < -1000;
     });
     if (isSound !== true || terms === undefined || terms.length % (rows * tokens) !== 0) {
-      throw notAttention(analysis, site, 'a mask of 0 for positions up to the row\'s own (or a window of them) and a large negative for others');
+      throw notAttention(
+        analysis,
+        site,
+        "a mask of 0 for positions up to the row's own (or a window of them) and a large negative for others",
+      );
     }
   }
   return window;
@@ -143,8 +160,17 @@ function headsOf(analysis: Analysis, { node }: NodeSite): Pick<Shape, 'heads' | 
 function checkPast(analysis: Analysis, site: NodeSite, { first }: { first: number }): void {
   const { pastKey, pastValue, presentKey, presentValue } = analysis.names.layers[site.layer] as PastLayer;
   const { inputs, outputs } = site.node;
-  const isSound = inputs[first] === pastKey && inputs[first + 1] === pastValue && outputs[1] === presentKey && outputs[2] === presentValue;
-  if (!isSound) throw notAttention(analysis, site, `${pastKey} and ${pastValue} to go in and ${presentKey} and ${presentValue} to come out`);
+  const isSound =
+    inputs[first] === pastKey &&
+    inputs[first + 1] === pastValue &&
+    outputs[1] === presentKey &&
+    outputs[2] === presentValue;
+  if (!isSound)
+    throw notAttention(
+      analysis,
+      site,
+      `${pastKey} and ${pastValue} to go in and ${presentKey} and ${presentValue} to come out`,
+    );
 }
 
 function refuseAttributes(analysis: Analysis, site: NodeSite, known: ReadonlySet<string>): void {
@@ -159,4 +185,3 @@ function refuseAttributes(analysis: Analysis, site: NodeSite, known: ReadonlySet
 function positive(value: number): number | undefined {
   return value > 0 ? value : undefined;
 }
-

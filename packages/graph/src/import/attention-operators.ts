@@ -27,13 +27,15 @@ export function resolveOperators(analysis: Analysis, site: OperatorSite): Resolv
     throw notAttention(analysis, site, `queries with heads of ${headDim}, a multiple of ${kvHeads} of them`);
   }
   const output = viewOf(analysis, site.output);
-  if (widthOf(output) !== width) throw notAttention(analysis, site, `an output of ${width} columns, as the queries have`);
+  if (widthOf(output) !== width)
+    throw notAttention(analysis, site, `an output of ${width} columns, as the queries have`);
   const softmaxes = [...inside].filter(({ operator }) => operator === 'Softmax');
   const [softmax] = softmaxes;
   if (softmax === undefined || softmaxes.length > 1) throw notAttention(analysis, site, 'one Softmax over the scores');
   const products = [...inside].filter((node) => node !== site.node && PRODUCTS.has(node.operator));
   const [scores] = products;
-  if (scores === undefined || products.length > 1) throw notAttention(analysis, site, 'one product of queries and keys');
+  if (scores === undefined || products.length > 1)
+    throw notAttention(analysis, site, 'one product of queries and keys');
   const trialNames: TrialNames = { ...names, keys: keys.name, values: values.name, queries, output, softmax, scores };
   const trial = new AttentionTrial(analysis, trialNames, { heads, inside });
   const found = trial.identify();
@@ -46,7 +48,11 @@ function newRows(analysis: Analysis, site: OperatorSite, names: { present: strin
   const { producers } = analysis.probes;
   const through = (name: string) => {
     let at = name;
-    for (let node = producers.get(at); node !== undefined && PASS_THROUGH.has(node.operator); node = producers.get(at)) {
+    for (
+      let node = producers.get(at);
+      node !== undefined && PASS_THROUGH.has(node.operator);
+      node = producers.get(at)
+    ) {
       at = node.inputs[0] as string;
     }
     return at;
@@ -102,7 +108,11 @@ function findQueries(
   }
   const [queries] = found;
   if (queries === undefined || found.size > 1) {
-    throw notAttention(analysis, site, `the queries to be all that it reads of the step (it reads ${[...found].join(', ') || 'nothing'})`);
+    throw notAttention(
+      analysis,
+      site,
+      `the queries to be all that it reads of the step (it reads ${[...found].join(', ') || 'nothing'})`,
+    );
   }
   return viewOf(analysis, queries);
 }

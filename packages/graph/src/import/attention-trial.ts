@@ -106,7 +106,9 @@ export class AttentionTrial {
   /** Layers with the same operators over the same mask have the same window. */
   #maskKey(): string {
     const masks = [...this.#inside].flatMap((node) =>
-      node.inputs.filter((name) => this.#analysis.layerOf(name) === undefined && this.#analysis.fact(name).dims.includes('T')),
+      node.inputs.filter(
+        (name) => this.#analysis.layerOf(name) === undefined && this.#analysis.fact(name).dims.includes('T'),
+      ),
     );
     return JSON.stringify([[...this.#inside].map(({ operator }) => operator), masks]);
   }
@@ -142,14 +144,18 @@ export class AttentionTrial {
     const rows = toRows(made, extentsOf(this.#names.output, draw.rows), this.#names.output.row);
     const wanted = attend(draw, { ...found, heads: this.#heads, headDim: this.#headDim });
     const largest = wanted.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-    return rows.length === wanted.length && rows.every((x, at) => Math.abs(x - (wanted[at] as number)) <= TOLERANCE * largest);
+    return (
+      rows.length === wanted.length &&
+      rows.every((x, at) => Math.abs(x - (wanted[at] as number)) <= TOLERANCE * largest)
+    );
   }
 
   #draw(probe: Probe, queryScale: number): Draw {
     const { rows, past } = probe.sizes;
     const { kvHeads, headDim } = this.#analysis.names;
     const random = lcg(rows * 1000 + past);
-    const floats = (count: number, scale: number) => Float64Array.from({ length: count }, () => Math.fround(random() * scale));
+    const floats = (count: number, scale: number) =>
+      Float64Array.from({ length: count }, () => Math.fround(random() * scale));
     const kv = (tokens: number) => floats(kvHeads * tokens * headDim, 1);
     return {
       rows,
@@ -210,7 +216,12 @@ interface Place {
 }
 
 /** Where the row of a token is: [array, first element]. */
-function rowOf(draw: Draw, past: Elements, fresh: Elements, { head, token, heads, headDim }: Omit<Place, 'row'>): readonly [Elements, number] {
+function rowOf(
+  draw: Draw,
+  past: Elements,
+  fresh: Elements,
+  { head, token, heads, headDim }: Omit<Place, 'row'>,
+): readonly [Elements, number] {
   const kvHead = Math.floor((head * draw.kvHeads) / heads);
   if (token < draw.past) return [past, (kvHead * draw.past + token) * headDim];
   return [fresh, (kvHead * draw.rows + token - draw.past) * headDim];

@@ -1,9 +1,147 @@
-import type { CompiledModel, CompileOptions } from '../compiled-model.ts';
+/** Compiles an ONNX export: into a paged graph when its attention is recognised, else into what the fallback runner needs. */
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GRAPH_FILE, isIntact, publishFolder, readWeightBytes } from '../cache/compiled-folder.ts';
+import { fingerprint } from '../cache/fingerprint.ts';
+import { linkOrCopy } from '../cache/link-file.ts';
+import { type CheckedOptions, checkOptions } from '../compile-options.ts';
+import type { CompiledModel, CompileOptions, ModelShape, WeightFormat } from '../compiled-model.ts';
 import { GraphError } from '../errors.ts';
 import type { ModelSource } from '../model-source.ts';
+import { emitOnnx, OPSET_VERSION } from '../onnx/emit.ts';
+import { PACKED_FILE } from '../weights/placement.ts';
+import { weightsChanged } from '../weights/safetensors-header.ts';
+import { SourceFiles } from './external-data.ts';
+import { type ImportedGraph, importGraph } from './import-graph.ts';
+import { packImported, placeImported } from './import-placement.ts';
+import { readInterface } from './interface.ts';
+import { type OnnxConfig, readOnnxConfig } from './onnx-config.ts';
+import { readOnnx } from './read-onnx.ts';
+import type { SourceGraph } from './source-graph.ts';
 
-/** Compiles an ONNX export. */
+/** Masks are looked at up to this length; a longer context is not promised. */
+const MAX_CONTEXT_TOKENS = 1 << 16;
+
+/** What is kept beside a compiled graph about where it came from. */
+const IMPORT_FILE = 'import.json';
+
+/** Raise it whenever the same export would become another graph. */
+const IMPORT_VERSION = 1;
+
+type Imported = Pick<CompiledModel, 'shape' | 'weights' | 'notices' | 'past'>;
+
+interface Job {
+  readonly source: Required<ModelSource>;
+  readonly config: OnnxConfig;
+  readonly options: CheckedOptions;
+  readonly files: SourceFiles;
+  readonly graph: SourceGraph;
+}
+
+/** As `compileModel`, for an ONNX file. Throws GraphError; never leaves a half-made folder. */
 export async function compileOnnx(source: Required<ModelSource>, options: CompileOptions): Promise<CompiledModel> {
-  const message = `${source.onnxFile} is an ONNX export, which cannot be compiled for ${options.levels} levels yet: give a folder with safetensors`;
-  throw new GraphError('ONNX_UNSUPPORTED', message, { file: source.onnxFile });
+  await checkFolder(source.folder);
+  const config = await readOnnxConfig(source.folder);
+  const checked = checkOptions({ most: config.contextTokens, usual: MAX_CONTEXT_TOKENS }, options);
+  const files = new SourceFiles(source.folder, source.onnxFile);
+  try {
+    const graph = await readOnnx(source.onnxFile, files);
+    return await compileRead({ source, config, options: checked, files, graph });
+  } finally {
+    await files.close();
+  }
+}
+
+async function compileRead(job: Job): Promise<CompiledModel> {
+  const { source, config, options, files } = job;
+  const { levels, cacheFolder, onProgress } = options;
+  const name = await fingerprint({
+    config: { ...config.fields, names: config.names, import: IMPORT_VERSION },
+    files: files.files,
+    weights: options.weights,
+    levels,
+    contextTokens: Math.min(options.contextTokens, MAX_CONTEXT_TOKENS),
+  });
+  const target = join(cacheFolder, name);
+  const fromCache = await isIntact(target);
+  if (!fromCache) await publishFolder({ cacheFolder, name }, (partial) => write(partial, job));
+  onProgress({ status: 'ready', loaded: 1, total: 1 });
+  const imported = JSON.parse(await readFile(join(target, IMPORT_FILE), 'utf8')) as Imported;
+  return {
+    sourceFolder: source.folder,
+    graphFile: join(target, GRAPH_FILE),
+    ...imported,
+    weightBytes: await readWeightBytes(target),
+    levels,
+    endIds: config.endIds,
+    fingerprint: name,
+    fromCache,
+  };
+}
+
+/** Returns the bytes of the weights. */
+async function write(folder: string, job: Job): Promise<number> {
+  const { graph, config, options, files } = job;
+  const names = readInterface(graph, config.names);
+  const contextTokens = Math.min(options.contextTokens, MAX_CONTEXT_TOKENS);
+  const made = importGraph(graph, names, { levels: options.levels, contextTokens });
+  checkFormat(job, made.format);
+  const shape = shapeOf(job, made, contextTokens);
+  const placement = placeImported(made.weights);
+  const { onProgress } = options;
+  const total = placement.packedBytes;
+  onProgress({ status: 'read', loaded: 0, total });
+  await packImported(join(folder, PACKED_FILE), placement, (loaded) => onProgress({ status: 'pack', loaded, total }));
+  let linked = 0;
+  for (const [name, file] of placement.linked) {
+    onProgress({ status: 'write', loaded: linked, total: placement.linked.size });
+    await linkOrCopy(file.realPath, join(folder, name));
+    linked += 1;
+  }
+  await writeFile(
+    join(folder, GRAPH_FILE),
+    emitOnnx(made.graph, placement.extents, Math.max(OPSET_VERSION, graph.opset)),
+  );
+  await writeImport(folder, { shape, weights: made.format });
+  await checkUnchanged(files);
+  return [...placement.extents.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+async function writeImport(folder: string, imported: Imported): Promise<void> {
+  await writeFile(join(folder, IMPORT_FILE), `${JSON.stringify(imported)}\n`);
+}
+
+function shapeOf({ graph, config }: Job, made: ImportedGraph, contextTokens: number): ModelShape {
+  const names = readInterface(graph, config.names);
+  return {
+    architecture: config.architecture,
+    layers: names.layers.length,
+    heads: made.heads,
+    kvHeads: names.kvHeads,
+    headDim: names.headDim,
+    hidden: config.hidden ?? made.heads * names.headDim,
+    vocabulary: made.vocabulary,
+    contextTokens: Math.min(contextTokens, made.tablePositions),
+  };
+}
+
+function checkFormat({ source, options }: Job, format: WeightFormat): void {
+  if (options.weights === 'f32' || options.weights === format) return;
+  const message = `option weights is "${options.weights}", but ${source.onnxFile} holds ${format} weights, and an export runs with the weights that it holds: leave the option out, or give a folder with safetensors`;
+  throw new GraphError('OPTION_INVALID', message, { file: source.onnxFile });
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  const what = found === undefined ? 'does not exist' : 'is not a folder';
+  throw new GraphError('MODEL_FOLDER_MISSING', `${folder} ${what}: give the path of a model folder`, { file: folder });
+}
+
+async function checkUnchanged(files: SourceFiles): Promise<void> {
+  for (const { name, realPath, bytes, modifiedNs, reader } of files.files) {
+    const [opened, named] = await Promise.all([reader.stat({ bigint: true }), stat(realPath, { bigint: true })]);
+    const same = named.ino === opened.ino && opened.mtimeNs === modifiedNs && opened.size === BigInt(bytes);
+    if (!same) throw weightsChanged(name);
+  }
 }

@@ -76,7 +76,12 @@ export function readInterface(graph: SourceGraph, names: NameTemplates): PastInt
   if (first === undefined) throw missing(`input ${at(names.pastKey, 0)}`);
   const optional = (name: string) => (inputs.has(name) ? name : undefined);
   const [mask, positions] = [optional(names.mask), optional(names.positions)];
-  const known = new Set([names.tokens, mask, positions, ...layers.flatMap(({ pastKey, pastValue }) => [pastKey, pastValue])]);
+  const known = new Set([
+    names.tokens,
+    mask,
+    positions,
+    ...layers.flatMap(({ pastKey, pastValue }) => [pastKey, pastValue]),
+  ]);
   const constants: Record<string, number> = {};
   for (const { name } of graph.inputs) {
     if (known.has(name)) continue;
@@ -92,7 +97,8 @@ export function readInterface(graph: SourceGraph, names: NameTemplates): PastInt
   for (const name of [names.tokens, mask, positions]) {
     if (name === undefined) continue;
     const type = inputs.get(name)?.type;
-    if (type !== 'int64' && type !== 'int32') throw fault(graph, `has the input ${name} of another type than int64 and int32`);
+    if (type !== 'int64' && type !== 'int32')
+      throw fault(graph, `has the input ${name} of another type than int64 and int32`);
     integerTypes[name] = type;
   }
   return { tokens: names.tokens, mask, positions, logits: names.logits, layers, ...shape, integerTypes, constants };
@@ -104,7 +110,10 @@ function pastShape(graph: SourceGraph, past: SourceValue): PastShape {
   const [, kvHeads, , headDim] = past.dims ?? [];
   const isCount = (dim: unknown): dim is number => typeof dim === 'number' && dim >= 1 && dim <= 1 << 16;
   if (past.dims?.length !== 4 || !isCount(kvHeads) || !isCount(headDim)) {
-    throw fault(graph, `has the input ${past.name} of shape [${past.dims ?? ''}] where [batch, heads, past, head size] with known heads and head size belongs`);
+    throw fault(
+      graph,
+      `has the input ${past.name} of shape [${past.dims ?? ''}] where [batch, heads, past, head size] with known heads and head size belongs`,
+    );
   }
   if (past.type !== 'float32' && past.type !== 'float16') {
     throw fault(graph, `has the input ${past.name} of another type than float32 and float16`);
@@ -115,7 +124,10 @@ function pastShape(graph: SourceGraph, past: SourceValue): PastShape {
 function checkSame(graph: SourceGraph, past: SourceValue, wanted: PastShape): void {
   const own = pastShape(graph, past);
   if (own.kvHeads === wanted.kvHeads && own.headDim === wanted.headDim && own.type === wanted.type) return;
-  throw fault(graph, `has the input ${past.name} with ${own.kvHeads} heads of ${own.headDim} where other layers have ${wanted.kvHeads} of ${wanted.headDim}`);
+  throw fault(
+    graph,
+    `has the input ${past.name} with ${own.kvHeads} heads of ${own.headDim} where other layers have ${wanted.kvHeads} of ${wanted.headDim}`,
+  );
 }
 
 function fault(graph: SourceGraph, what: string): GraphError {

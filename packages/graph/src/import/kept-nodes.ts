@@ -33,7 +33,11 @@ function rootsOf({ queries, keys, values, rotation }: ResolvedAttention): string
   return [...views.map(({ name }) => name), ...views.flatMap(({ bias }) => bias?.name ?? []), ...tables];
 }
 
-function reach(analysis: Analysis, roots: readonly string[], attended: ReadonlyMap<string, unknown>): ReadonlySet<SourceNode> {
+function reach(
+  analysis: Analysis,
+  roots: readonly string[],
+  attended: ReadonlyMap<string, unknown>,
+): ReadonlySet<SourceNode> {
   const found = new Set<SourceNode>();
   const names = new Set(roots);
   for (const name of names) {

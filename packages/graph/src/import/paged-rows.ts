@@ -81,7 +81,11 @@ export class PagedRows {
     return add(graph, value, graph.call({ operator: 'Slice', inputs }, value.type, [width]));
   }
 
-  #rotated(rows: Value, rotation: RotationView | undefined, { heads, headDim }: { heads: number; headDim: number }): Value {
+  #rotated(
+    rows: Value,
+    rotation: RotationView | undefined,
+    { heads, headDim }: { heads: number; headDim: number },
+  ): Value {
     if (rotation === undefined) return rows;
     const graph = this.#graph;
     this.#positions ??= reshape(graph, cast(graph, this.#source.positions, 'int64'), { to: [1, -1], shape: [1, 'M'] });
@@ -95,7 +99,11 @@ export class PagedRows {
       ...(isPartial ? { rotary_embedding_dim: { int: rotation.rotatedDim }, num_heads: { int: heads } } : {}),
     };
     const inputs = [rows, this.#positions, cosines, sines];
-    return graph.call({ operator: 'RotaryEmbedding', domain: 'com.microsoft', inputs, attributes }, 'float32', rows.shape);
+    return graph.call(
+      { operator: 'RotaryEmbedding', domain: 'com.microsoft', inputs, attributes },
+      'float32',
+      rows.shape,
+    );
   }
 
   /** From [1, M, width] to the layout and type of the export. */
@@ -114,5 +122,8 @@ export class PagedRows {
 }
 
 function widthOf(view: RowsView): number {
-  return view.columns?.width ?? view.dims.reduce<number>((product, dim) => (dim === 'M' ? product : product * (dim as number)), 1);
+  return (
+    view.columns?.width ??
+    view.dims.reduce<number>((product, dim) => (dim === 'M' ? product : product * (dim as number)), 1)
+  );
 }

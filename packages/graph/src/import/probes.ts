@@ -4,8 +4,8 @@
  */
 import { GraphError } from '../errors.ts';
 import type { ElementType } from '../ir/graph.ts';
-import type { Elements, TensorShape } from './evaluate/tensor.ts';
 import { Evaluation, type GivenTensor } from './evaluate/evaluation.ts';
+import type { Elements, TensorShape } from './evaluate/tensor.ts';
 import type { PastInterface } from './interface.ts';
 import type { SourceGraph, SourceNode } from './source-graph.ts';
 
@@ -48,7 +48,11 @@ export class Probes {
       }));
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
-      throw new GraphError('ONNX_UNSUPPORTED', `${graph.file} has shapes that cannot be worked out: export it in a usual layout`, { file: graph.file, cause });
+      throw new GraphError(
+        'ONNX_UNSUPPORTED',
+        `${graph.file} has shapes that cannot be worked out: export it in a usual layout`,
+        { file: graph.file, cause },
+      );
     }
   }
 
@@ -62,7 +66,10 @@ export class Probes {
       if (shape === undefined || shape.dims.length !== first.dims.length || shape.type !== first.type) return undefined;
       known.push(shape);
     }
-    return { type: first.type, dims: first.dims.map((_, axis) => this.#dimOf(known.map(({ dims }) => dims[axis] as number))) };
+    return {
+      type: first.type,
+      dims: first.dims.map((_, axis) => this.#dimOf(known.map(({ dims }) => dims[axis] as number))),
+    };
   }
 
   /** Elements that are the same at all sizes; undefined: they differ, or are not known. */
@@ -72,7 +79,8 @@ export class Probes {
     if (elements === undefined) return undefined;
     for (const { evaluation } of rest) {
       const other = evaluation.elements(name);
-      if (other?.length !== elements.length || !elements.every((element, index) => Object.is(element, other[index]))) return undefined;
+      if (other?.length !== elements.length || !elements.every((element, index) => Object.is(element, other[index])))
+        return undefined;
     }
     return elements;
   }
@@ -97,7 +105,8 @@ export class Probes {
   #dimOf(extents: readonly number[]): SourceDim {
     const [first] = extents;
     if (extents.every((extent) => extent === first)) return first as number;
-    const follows = (of: (sizes: Sizes) => number) => extents.every((extent, index) => extent === of((this.all[index] as Probe).sizes));
+    const follows = (of: (sizes: Sizes) => number) =>
+      extents.every((extent, index) => extent === of((this.all[index] as Probe).sizes));
     if (follows(({ rows }) => rows)) return 'M';
     if (follows(({ past }) => past)) return 'P';
     return follows(({ rows, past }) => rows + past) ? 'T' : '?';

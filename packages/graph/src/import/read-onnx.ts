@@ -29,8 +29,7 @@ const domains: ReadonlyMap<string, string> = new Map([
 /** Reads the file and opens those with external data. Throws ONNX_MISSING, ONNX_MALFORMED, ONNX_UNSUPPORTED, ONNX_DATA_MISSING, ONNX_DATA_OUTSIDE, TENSOR_DTYPE. */
 export async function readOnnx(file: string, files: SourceFiles): Promise<SourceGraph> {
   const onnx = await files.openOnnx();
-  if (onnx.bytes > MAX_ONNX_BYTES)
-    throw malformed(file, `has ${onnx.bytes} bytes, more than the format allows`);
+  if (onnx.bytes > MAX_ONNX_BYTES) throw malformed(file, `has ${onnx.bytes} bytes, more than the format allows`);
   const bytes = new Uint8Array(onnx.bytes);
   await readExactly(onnx.reader, bytes, { file: onnx.name, offset: 0 });
   const model = parse(bytes, file);
@@ -81,7 +80,8 @@ async function readNode(node: NodeProto, context: TensorContext): Promise<Source
   const label = (node.name || `${node.opType} (${node.output[0] ?? ''})`).slice(0, 200);
   const domain = domains.get(node.domain);
   const attributes = new Map<string, SourceAttribute>();
-  for (const attribute of node.attribute) attributes.set(attribute.name, await readAttribute(attribute, label, context));
+  for (const attribute of node.attribute)
+    attributes.set(attribute.name, await readAttribute(attribute, label, context));
   return {
     label,
     operator: node.opType,
@@ -93,7 +93,11 @@ async function readNode(node: NodeProto, context: TensorContext): Promise<Source
   };
 }
 
-async function readAttribute(attribute: AttributeProto, node: string, context: TensorContext): Promise<SourceAttribute> {
+async function readAttribute(
+  attribute: AttributeProto,
+  node: string,
+  context: TensorContext,
+): Promise<SourceAttribute> {
   switch (attribute.type) {
     case AttributeType.INT:
       return { kind: 'int', int: Number(attribute.i) };

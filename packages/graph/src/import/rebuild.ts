@@ -6,8 +6,8 @@ import { cast, concat, dimension, gather, reshape } from '../ir/operators.ts';
 import { stepInputs, stepOutputs } from '../step-interface.ts';
 import type { Analysis } from './analysis.ts';
 import type { ResolvedAttention } from './attention.ts';
-import { encode } from './evaluate/tensor.ts';
 import { bytesOf } from './evaluate/evaluation.ts';
+import { encode } from './evaluate/tensor.ts';
 import { findKept, isInline, whole } from './kept-nodes.ts';
 import { PagedRows } from './paged-rows.ts';
 import type { SourceDim } from './probes.ts';
@@ -65,7 +65,8 @@ export class Rebuild {
       return rows.attend(attention, this.#analysis.fact(name).type);
     };
     for (const node of kept.body) this.#append(this.#body, node);
-    for (const attention of attentions) if (pending.has(attention.output.name)) this.#read(this.#body, attention.output.name);
+    for (const attention of attentions)
+      if (pending.has(attention.output.name)) this.#read(this.#body, attention.output.name);
     this.#emitRows(rows);
     for (const node of kept.tail) this.#append(this.#tail, node);
     this.#emitHead(fullRows);
@@ -129,12 +130,18 @@ export class Rebuild {
     const extents = new Set(shapeOperands(node.operator));
     const inputs = node.inputs.map((name, index) => {
       if (name === '') return null;
-      return extents.has(index) ? this.#extents(part, node, { name, isReshape: node.operator === 'Reshape' }) : this.#read(part, name);
+      if (!extents.has(index)) return this.#read(part, name);
+      return node.operator === 'Reshape' ? this.#reshapeTarget(node) : this.#extents(part, node, name);
     });
     while (inputs.at(-1) === null) inputs.pop();
     const attributes: Record<string, Attribute> = {};
     for (const [name, attribute] of node.attributes) attributes[name] = this.#attribute(node, name, attribute);
-    const made = upgrade(this.#graph, node, { operator: node.operator, inputs, attributes }, this.#analysis.graph.opset);
+    const made = upgrade(
+      this.#graph,
+      node,
+      { operator: node.operator, inputs, attributes },
+      this.#analysis.graph.opset,
+    );
     const outputs = node.outputs.map((name) => {
       if (name === '') return null;
       const { type, dims } = this.#analysis.fact(name);
@@ -148,8 +155,14 @@ export class Rebuild {
     });
   }
 
+  /** What comes out is known, so only the number of rows is left open. */
+  #reshapeTarget(node: SourceNode): Value {
+    const { dims } = this.#analysis.fact(node.outputs[0] as string);
+    return this.#graph.ints(dims.map((dim) => (typeof dim === 'number' ? dim : -1)));
+  }
+
   /** A list of extents or axes, with the number of rows put in where the export computed it. */
-  #extents(part: Part, node: SourceNode, { name, isReshape }: { name: string; isReshape: boolean }): Value {
+  #extents(part: Part, node: SourceNode, name: string): Value {
     const { probes } = this.#analysis;
     const { type } = this.#analysis.fact(name);
     const dims = probes.dims(name);
@@ -160,10 +173,10 @@ export class Rebuild {
     }
     if (dims === undefined || dims.some((dim) => typeof dim === 'string' && dim !== 'M')) {
       // A slice of all rows ends wherever the exporter put the end.
-      if (node.operator === 'Slice') return this.#graph.ints((dims ?? []).map((dim) => (typeof dim === 'number' ? dim : Number.MAX_SAFE_INTEGER)));
+      if (node.operator === 'Slice')
+        return this.#graph.ints((dims ?? []).map((dim) => (typeof dim === 'number' ? dim : Number.MAX_SAFE_INTEGER)));
       throw this.#unsupported(node, 'extents that follow from the number of rows alone');
     }
-    if (isReshape) return this.#graph.ints(dims.map((dim) => (dim === 'M' ? -1 : (dim as number))));
     const rows = dimension(this.#graph, part.rowsOf, 0);
     const parts = dims.map((dim) => (dim === 'M' ? rows : this.#graph.ints([dim as number])));
     return concat(this.#graph, parts, { axis: 0, shape: [dims.length] });
@@ -223,4 +236,3 @@ export class Rebuild {
     return new GraphError('ONNX_UNSUPPORTED', message, { file, node: node.label });
   }
 }
-

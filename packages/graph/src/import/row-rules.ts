@@ -50,7 +50,9 @@ const aligned: Rule = ({ inputs, outputs: [out] }) => {
 
 /** The first input keeps its shape (or all axes but the last); others are the same for all rows. */
 const ofFirst: Rule = ({ inputs: [x, ...rest], outputs }) =>
-  rest.some((input) => input?.row !== undefined) ? 'operands that are the same for all rows' : outputs.map(() => x?.row);
+  rest.some((input) => input?.row !== undefined)
+    ? 'operands that are the same for all rows'
+    : outputs.map(() => x?.row);
 
 /** Works along `axes` of the input, which must not be that of the rows. */
 function along(axesOf: (context: RowContext, rank: number) => readonly number[] | undefined): Rule {
@@ -191,12 +193,21 @@ function named(names: string, rule: Rule): Record<string, Rule> {
 }
 
 const rules: Readonly<Record<string, Rule>> = {
-  ...named('Abs Neg Exp Log Sqrt Reciprocal Sigmoid Tanh Relu Erf Cos Sin Floor Ceil Round Sign Not IsNaN IsInf Identity', ofFirst),
+  ...named(
+    'Abs Neg Exp Log Sqrt Reciprocal Sigmoid Tanh Relu Erf Cos Sin Floor Ceil Round Sign Not IsNaN IsInf Identity',
+    ofFirst,
+  ),
   ...named('Softplus Softsign HardSwish HardSigmoid LeakyRelu Elu Gelu Mish Swish Clip Cast Dropout', ofFirst),
   ...named('com.microsoft.Gelu com.microsoft.QuickGelu com.microsoft.FastGelu com.microsoft.BiasGelu', ofFirst),
-  ...named('Add Sub Mul Div Pow Mod Min Max Sum And Or Xor Equal Less LessOrEqual Greater GreaterOrEqual Where CastLike', aligned),
+  ...named(
+    'Add Sub Mul Div Pow Mod Min Max Sum And Or Xor Equal Less LessOrEqual Greater GreaterOrEqual Where CastLike',
+    aligned,
+  ),
   ...named('ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL2 ReduceSumSquare', reduce),
-  ...named('LayerNormalization SimplifiedLayerNormalization RMSNormalization com.microsoft.SimplifiedLayerNormalization', norm),
+  ...named(
+    'LayerNormalization SimplifiedLayerNormalization RMSNormalization com.microsoft.SimplifiedLayerNormalization',
+    norm,
+  ),
   ...named('com.microsoft.SkipLayerNormalization com.microsoft.SkipSimplifiedLayerNormalization', skipNorm),
   ...named('Softmax LogSoftmax', softmax),
   ...named('ArgMax ArgMin', arg),
@@ -205,7 +216,10 @@ const rules: Readonly<Record<string, Rule>> = {
   ...named('Expand ConstantOfShape', fill),
   ...named('MatMul com.microsoft.FusedMatMul', matMul),
   ...named('com.microsoft.RotaryEmbedding RotaryEmbedding', rotary),
-  ...named('com.microsoft.MatMulNBits', along((_, rank) => [rank - 1])),
+  ...named(
+    'com.microsoft.MatMulNBits',
+    along((_, rank) => [rank - 1]),
+  ),
   DequantizeLinear: along(({ node }, rank) => (rank === 0 ? [] : [intOf(node, 'axis', 1)])),
   TopK: ofAxis(-1),
   CumSum: along(({ ints }) => ints('axis', 1)),

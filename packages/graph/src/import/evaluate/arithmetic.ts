@@ -1,7 +1,14 @@
 /** Products, reductions, normalisations: operators that mix elements of an axis. */
 import { elementsOf, floatOf, intOf, type SourceNode } from '../source-graph.ts';
 import { integers } from './layout.ts';
-import { type ComputeContext, type InferContext, type Operator, type OperatorTable, rounding, shape } from './operator.ts';
+import {
+  type ComputeContext,
+  type InferContext,
+  type Operator,
+  type OperatorTable,
+  rounding,
+  shape,
+} from './operator.ts';
 import { axisOf, broadcastDims, broadcastStrides, type Elements, stridesOf, type TensorShape, walk } from './tensor.ts';
 
 function productDims(a: readonly number[], b: readonly number[]): number[] | undefined {
@@ -10,7 +17,11 @@ function productDims(a: readonly number[], b: readonly number[]): number[] | und
   const right = b.length === 1 ? [...b, 1] : b;
   const batch = broadcastDims([left.slice(0, -2), right.slice(0, -2)]);
   if (batch === undefined || left.at(-1) !== right.at(-2)) return undefined;
-  return [...batch, ...(a.length === 1 ? [] : [left.at(-2) as number]), ...(b.length === 1 ? [] : [right.at(-1) as number])];
+  return [
+    ...batch,
+    ...(a.length === 1 ? [] : [left.at(-2) as number]),
+    ...(b.length === 1 ? [] : [right.at(-1) as number]),
+  ];
 }
 
 const matMul: Operator = {
@@ -56,7 +67,8 @@ const gemm: Operator = {
 
 /** Axes that a reduction runs over. */
 function reducedAxes(context: InferContext, rank: number): ReadonlySet<number> | undefined {
-  const given = context.inputs[1] !== undefined || context.node.attributes.has('axes') ? integers(context, 'axes', 1) : [];
+  const given =
+    context.inputs[1] !== undefined || context.node.attributes.has('axes') ? integers(context, 'axes', 1) : [];
   if (given === undefined) return undefined;
   const all = Array.from({ length: rank }, (_, axis) => axis);
   const isNothing = given.length === 0 && intOf(context.node, 'noop_with_empty_axes', 0) === 1;
@@ -64,14 +76,23 @@ function reducedAxes(context: InferContext, rank: number): ReadonlySet<number> |
   return axes.some(Number.isNaN) ? undefined : new Set(axes);
 }
 
-function reduction(fold?: (sum: number, x: number) => number, start = 0, ends: (sum: number, count: number) => number = (sum) => sum): Operator {
+function reduction(
+  fold?: (sum: number, x: number) => number,
+  start = 0,
+  ends: (sum: number, count: number) => number = (sum) => sum,
+): Operator {
   const operator: Operator = {
     infer(context) {
       const [x] = context.inputs;
       const axes = x && reducedAxes(context, x.dims.length);
       if (x === undefined || axes === undefined) return undefined;
       const keeps = intOf(context.node, 'keepdims', 1) === 1;
-      return [shape(x.type, x.dims.flatMap((dim, axis) => (axes.has(axis) ? (keeps ? [1] : []) : [dim])))];
+      return [
+        shape(
+          x.type,
+          x.dims.flatMap((dim, axis) => (axes.has(axis) ? (keeps ? [1] : []) : [dim])),
+        ),
+      ];
     },
   };
   if (fold === undefined) return operator;
@@ -79,7 +100,10 @@ function reduction(fold?: (sum: number, x: number) => number, start = 0, ends: (
     ...operator,
     compute({ node, opset, inputs, elements, outputs: [out] }: ComputeContext) {
       const { dims, type } = inputs[0] as TensorShape;
-      const axes = reducedAxes({ node, opset, inputs, elements: (input) => elements[input] }, dims.length) as ReadonlySet<number>;
+      const axes = reducedAxes(
+        { node, opset, inputs, elements: (input) => elements[input] },
+        dims.length,
+      ) as ReadonlySet<number>;
       const kept = dims.map((dim, axis) => (axes.has(axis) ? 1 : dim));
       const result = new Float64Array(elementsOf((out as TensorShape).dims)).fill(start);
       const strides = broadcastStrides(kept, dims);
@@ -126,7 +150,10 @@ function chosen(node: SourceNode, x: TensorShape): TensorShape | undefined {
   const axis = axisOf(intOf(node, 'axis', 0), x.dims.length);
   if (axis === undefined) return undefined;
   const keeps = intOf(node, 'keepdims', 1) === 1;
-  return shape('int64', x.dims.flatMap((dim, at) => (at === axis ? (keeps ? [1] : []) : [dim])));
+  return shape(
+    'int64',
+    x.dims.flatMap((dim, at) => (at === axis ? (keeps ? [1] : []) : [dim])),
+  );
 }
 
 const arg: Operator = {
@@ -151,7 +178,9 @@ const matMulNBits: Operator = {
   infer: ({ node, inputs: [x] }) => x && [shape(x.type, [...x.dims.slice(0, -1), intOf(node, 'N', 0)])],
 };
 
-const quantize: Operator = { infer: ({ inputs: [x] }) => x && [shape('uint8', x.dims), shape('float32', []), shape('uint8', [])] };
+const quantize: Operator = {
+  infer: ({ inputs: [x] }) => x && [shape('uint8', x.dims), shape('float32', []), shape('uint8', [])],
+};
 
 const dequantize: Operator = { infer: ({ inputs: [x, scale] }) => x && [shape(scale?.type ?? 'float32', x.dims)] };
 
@@ -177,7 +206,8 @@ const fusedMatMul: Operator = {
     const { node, inputs, elements } = context;
     if (intOf(node, 'transA', 0) === 1) return [undefined];
     const alpha = floatOf(node, 'alpha', 1);
-    const right = intOf(node, 'transB', 0) === 1 ? turned(inputs[1] as TensorShape, elements[1] as Elements) : undefined;
+    const right =
+      intOf(node, 'transB', 0) === 1 ? turned(inputs[1] as TensorShape, elements[1] as Elements) : undefined;
     const given = right
       ? { ...context, inputs: [inputs[0], right.shape], elements: [elements[0], right.elements] }
       : context;
@@ -205,7 +235,11 @@ export const arithmetic: OperatorTable = {
   'com.microsoft.DynamicQuantizeMatMul': integerProduct('float32'),
   DynamicQuantizeLinear: quantize,
   DequantizeLinear: dequantize,
-  ReduceMean: reduction((sum, x) => sum + x, 0, (sum, count) => sum / count),
+  ReduceMean: reduction(
+    (sum, x) => sum + x,
+    0,
+    (sum, count) => sum / count,
+  ),
   ReduceSum: reduction((sum, x) => sum + x),
   ReduceMax: reduction(Math.max, Number.NEGATIVE_INFINITY),
   ReduceMin: reduction(Math.min, Number.POSITIVE_INFINITY),

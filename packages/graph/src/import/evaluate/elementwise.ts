@@ -49,7 +49,8 @@ function nary(make: (type: ElementType) => Nary, type: Same = ofInput, typed = 0
 }
 
 const plain = (f: Nary) => nary(() => f);
-const compare = (f: (a: number, b: number) => boolean) => nary(() => (a, b) => (f(a as number, b as number) ? 1 : 0), bool);
+const compare = (f: (a: number, b: number) => boolean) =>
+  nary(() => (a, b) => (f(a as number, b as number) ? 1 : 0), bool);
 const isInteger = (type: ElementType) => type === 'int32' || type === 'int64' || type === 'uint8' || type === 'int8';
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
@@ -83,7 +84,10 @@ const castLike: Operator = {
 };
 
 /** The mask of a dropout is not wanted by anybody at inference. */
-const dropout: Operator = { infer: ({ inputs: [x] }) => x && [x, shape('bool', x.dims)], compute: ({ elements: [x] }) => [x] };
+const dropout: Operator = {
+  infer: ({ inputs: [x] }) => x && [x, shape('bool', x.dims)],
+  compute: ({ elements: [x] }) => [x],
+};
 
 export const elementwise: OperatorTable = {
   Abs: unary(Math.abs),

@@ -67,7 +67,11 @@ export class Evaluation implements EvaluationParent {
    * Elements of `target` as they follow from other elements for some values, computed through the nodes of `through` alone; all else
    * is as in this evaluation.
    */
-  computeWith(target: string, through: ReadonlySet<SourceNode>, values: ReadonlyMap<string, Elements>): Elements | undefined {
+  computeWith(
+    target: string,
+    through: ReadonlySet<SourceNode>,
+    values: ReadonlyMap<string, Elements>,
+  ): Elements | undefined {
     const known = new Map<string, Elements | undefined>(values);
     const pull = (name: string, depth: number): Elements | undefined => {
       if (known.has(name)) return known.get(name);
@@ -105,7 +109,10 @@ export class Evaluation implements EvaluationParent {
     return made?.[node?.outputs.indexOf(name) ?? -1];
   }
 
-  #compute(node: SourceNode, pull: (name: string) => Elements | undefined): readonly (Elements | undefined)[] | undefined {
+  #compute(
+    node: SourceNode,
+    pull: (name: string) => Elements | undefined,
+  ): readonly (Elements | undefined)[] | undefined {
     const operator = operatorOf(node);
     if (operator?.compute === undefined) return undefined;
     const outputs = node.outputs.map((name) => this.#shapes.get(name));

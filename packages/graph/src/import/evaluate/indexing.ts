@@ -42,11 +42,15 @@ const gatherElements: Operator = {
     if (axis === undefined) return [undefined];
     const strides = stridesOf(dims);
     const result = new Float64Array((at as Elements).length);
-    walk((indexes as TensorShape).dims, [strides.map((stride, along) => (along === axis ? 0 : stride))], (index, [offset]) => {
-      const place = (at as Elements)[index] as number;
-      const wrapped = place < 0 ? place + (dims[axis] as number) : place;
-      result[index] = (from as Elements)[(offset as number) + wrapped * (strides[axis] as number)] ?? Number.NaN;
-    });
+    walk(
+      (indexes as TensorShape).dims,
+      [strides.map((stride, along) => (along === axis ? 0 : stride))],
+      (index, [offset]) => {
+        const place = (at as Elements)[index] as number;
+        const wrapped = place < 0 ? place + (dims[axis] as number) : place;
+        result[index] = (from as Elements)[(offset as number) + wrapped * (strides[axis] as number)] ?? Number.NaN;
+      },
+    );
     return [result];
   },
 };
@@ -63,14 +67,16 @@ function cuts(context: InferContext, dims: readonly number[]): Cut[] | undefined
   const ends = integers(context, 'ends', 2);
   if (starts === undefined || ends === undefined) return undefined;
   const has = (input: number) => context.inputs[input] !== undefined;
-  const axes = has(3) || context.node.attributes.has('axes') ? integers(context, 'axes', 3) : starts.map((_, axis) => axis);
+  const axes =
+    has(3) || context.node.attributes.has('axes') ? integers(context, 'axes', 3) : starts.map((_, axis) => axis);
   const steps = has(4) ? integers(context, 'steps', 4) : starts.map(() => 1);
   if (axes === undefined || steps === undefined) return undefined;
   const all = dims.map((dim): Cut => ({ start: 0, step: 1, count: dim }));
   for (const [index, given] of axes.entries()) {
     const axis = axisOf(given, dims.length);
     const [start, end, step] = [starts[index], ends[index], steps[index]];
-    if (axis === undefined || start === undefined || end === undefined || step === undefined || step === 0) return undefined;
+    if (axis === undefined || start === undefined || end === undefined || step === undefined || step === 0)
+      return undefined;
     all[axis] = cutOf(dims[axis] as number, { start, end, step });
   }
   return all;
@@ -87,7 +93,15 @@ const slice: Operator = {
   infer(context) {
     const [x] = context.inputs;
     const all = x && cuts(context, x.dims);
-    return x && all && [shape(x.type, all.map(({ count }) => count))];
+    return (
+      x &&
+      all && [
+        shape(
+          x.type,
+          all.map(({ count }) => count),
+        ),
+      ]
+    );
   },
   compute({ node, opset, inputs, elements, outputs: [out] }) {
     const { dims } = inputs[0] as TensorShape;
@@ -95,9 +109,13 @@ const slice: Operator = {
     const strides = stridesOf(dims);
     const start = all.reduce((sum, cut, axis) => sum + cut.start * (strides[axis] as number), 0);
     const result = new Float64Array(elementsOf((out as TensorShape).dims));
-    walk((out as TensorShape).dims, [strides.map((stride, axis) => stride * (all[axis] as Cut).step)], (index, [offset]) => {
-      result[index] = (elements[0] as Elements)[start + (offset as number)] as number;
-    });
+    walk(
+      (out as TensorShape).dims,
+      [strides.map((stride, axis) => stride * (all[axis] as Cut).step)],
+      (index, [offset]) => {
+        result[index] = (elements[0] as Elements)[start + (offset as number)] as number;
+      },
+    );
     return [result];
   },
 };
@@ -110,7 +128,10 @@ const range: Operator = {
     return count <= MAX_MADE ? [shape(from.type, [count])] : undefined;
   },
   compute: ({ elements: [start, , step], outputs: [out] }) => [
-    Float64Array.from({ length: (out as TensorShape).dims[0] as number }, (_, index) => (start?.[0] as number) + index * (step?.[0] as number)),
+    Float64Array.from(
+      { length: (out as TensorShape).dims[0] as number },
+      (_, index) => (start?.[0] as number) + index * (step?.[0] as number),
+    ),
   ],
 };
 
@@ -124,7 +145,7 @@ const constantOfShape: Operator = {
   compute({ node, outputs: [out] }) {
     const value = node.attributes.get('value');
     const bytes = value?.kind === 'tensor' ? value.tensor.place.bytes : undefined;
-    const fill = value?.kind === 'tensor' ? (bytes && decode(value.tensor.type, bytes)[0]) : 0;
+    const fill = value?.kind === 'tensor' ? bytes && decode(value.tensor.type, bytes)[0] : 0;
     if (fill === undefined) return [undefined];
     return [new Float64Array(elementsOf((out as TensorShape).dims)).fill(fill)];
   },
@@ -155,7 +176,10 @@ export function constantOf(node: SourceNode): { shape: TensorShape; elements: ()
       case 'float':
         return { shape: shape('float32', []), elements: () => Float64Array.of(attribute.float) };
       case 'floats':
-        return { shape: shape('float32', [attribute.floats.length]), elements: () => Float64Array.from(attribute.floats) };
+        return {
+          shape: shape('float32', [attribute.floats.length]),
+          elements: () => Float64Array.from(attribute.floats),
+        };
       default:
     }
   }

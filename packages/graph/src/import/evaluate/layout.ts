@@ -41,19 +41,34 @@ const flatten: Operator = {
 
 function permutation(node: SourceNode, rank: number): readonly number[] | undefined {
   const order = intsOf(node, 'perm') ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
-  const isSound = order.length === rank && new Set(order).size === rank && order.every((axis) => axisOf(axis, rank) === axis);
+  const isSound =
+    order.length === rank && new Set(order).size === rank && order.every((axis) => axisOf(axis, rank) === axis);
   return isSound ? order : undefined;
 }
 
 const transpose: Operator = {
   infer({ node, inputs: [x] }) {
     const order = x && permutation(node, x.dims.length);
-    return x && order && [shape(x.type, order.map((axis) => x.dims[axis] as number))];
+    return (
+      x &&
+      order && [
+        shape(
+          x.type,
+          order.map((axis) => x.dims[axis] as number),
+        ),
+      ]
+    );
   },
   compute({ node, inputs: [x], elements: [from], outputs: [out] }) {
     const own = stridesOf((x as TensorShape).dims);
     const order = permutation(node, own.length) as readonly number[];
-    return [pick(from as Elements, (out as TensorShape).dims, order.map((axis) => own[axis] as number))];
+    return [
+      pick(
+        from as Elements,
+        (out as TensorShape).dims,
+        order.map((axis) => own[axis] as number),
+      ),
+    ];
   },
 };
 
@@ -75,7 +90,12 @@ const unsqueeze: Operator = {
     const at = new Set(axes.map((axis) => axisOf(axis, rank)));
     if (at.has(undefined) || at.size !== axes.length) return undefined;
     const rest = [...x.dims];
-    return [shape(x.type, Array.from({ length: rank }, (_, axis) => (at.has(axis) ? 1 : (rest.shift() as number))))];
+    return [
+      shape(
+        x.type,
+        Array.from({ length: rank }, (_, axis) => (at.has(axis) ? 1 : (rest.shift() as number))),
+      ),
+    ];
   },
   compute: same,
 };
@@ -87,7 +107,14 @@ const squeeze: Operator = {
     const hasAxes = context.inputs.length > 1 || context.node.attributes.has('axes');
     const axes = hasAxes ? integers(context, 'axes', 1) : x.dims.flatMap((dim, axis) => (dim === 1 ? [axis] : []));
     const at = axes && new Set(axes.map((axis) => axisOf(axis, x.dims.length)));
-    return at && [shape(x.type, x.dims.filter((_, axis) => !at.has(axis)))];
+    return (
+      at && [
+        shape(
+          x.type,
+          x.dims.filter((_, axis) => !at.has(axis)),
+        ),
+      ]
+    );
   },
   compute: same,
 };
@@ -109,7 +136,15 @@ const tile: Operator = {
   infer(context) {
     const [x] = context.inputs;
     const repeats = context.elements(1);
-    return x && repeats && [shape(x.type, x.dims.map((dim, axis) => dim * (repeats[axis] as number)))];
+    return (
+      x &&
+      repeats && [
+        shape(
+          x.type,
+          x.dims.map((dim, axis) => dim * (repeats[axis] as number)),
+        ),
+      ]
+    );
   },
   compute({ inputs: [x], elements: [from], outputs: [out] }) {
     const own = (x as TensorShape).dims;
@@ -139,7 +174,12 @@ const concat: Operator = {
       if (input.dims.some((dim, at) => at !== axis && dim !== first.dims[at])) return undefined;
       sum += input.dims[axis] as number;
     }
-    return [shape(first.type, first.dims.map((dim, at) => (at === axis ? sum : dim)))];
+    return [
+      shape(
+        first.type,
+        first.dims.map((dim, at) => (at === axis ? sum : dim)),
+      ),
+    ];
   },
   compute({ node, inputs, elements, outputs: [out] }) {
     const { dims } = out as TensorShape;
@@ -178,7 +218,15 @@ const split: Operator = {
   infer(context) {
     const [x] = context.inputs;
     const cut = widths(context);
-    return x && cut?.parts.map((part) => shape(x.type, x.dims.map((dim, at) => (at === cut.axis ? part : dim))));
+    return (
+      x &&
+      cut?.parts.map((part) =>
+        shape(
+          x.type,
+          x.dims.map((dim, at) => (at === cut.axis ? part : dim)),
+        ),
+      )
+    );
   },
   compute({ node, inputs: [x], elements: [from], outputs }) {
     const { dims } = x as TensorShape;
@@ -213,5 +261,8 @@ export const layout: OperatorTable = {
   Concat: concat,
   Split: split,
   Shape: shapeOf,
-  Size: { infer: ({ inputs: [x] }) => x && [shape('int64', [])], compute: ({ inputs: [x] }) => [Float64Array.of(elementsOf((x as TensorShape).dims))] },
+  Size: {
+    infer: ({ inputs: [x] }) => x && [shape('int64', [])],
+    compute: ({ inputs: [x] }) => [Float64Array.of(elementsOf((x as TensorShape).dims))],
+  },
 };

@@ -93,7 +93,9 @@ export function decode(type: ElementType, bytes: Uint8Array): Elements {
     case 'float16':
       return Float64Array.from(new Uint16Array(buffer), halfToNumber);
     case 'bfloat16':
-      return Float64Array.from(new Float32Array(Uint32Array.from(new Uint16Array(buffer), (half) => half << 16).buffer));
+      return Float64Array.from(
+        new Float32Array(Uint32Array.from(new Uint16Array(buffer), (half) => half << 16).buffer),
+      );
   }
 }
 
@@ -120,7 +122,6 @@ export function encode(type: ElementType, elements: Elements): Uint8Array {
       return bytesOf(Uint16Array.from(new Uint32Array(Float32Array.from(elements).buffer), (bits) => bits >>> 16));
   }
 }
-
 
 function toInt64(element: number): bigint {
   const [least, most] = [-(2n ** 63n), 2n ** 63n - 1n];

@@ -1,0 +1,45 @@
+import { resolve } from 'node:path';
+import type { CompileOptions, WeightFormat } from './compiled-model.ts';
+import { GraphError } from './errors.ts';
+
+const weightFormats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
+const optionNames: readonly string[] = ['weights', 'levels', 'contextTokens', 'cacheFolder', 'onProgress'];
+
+/** More levels than a prefix tree is ever deep in practice; each costs inputs in every step. */
+const MAX_LEVELS = 16;
+
+/** Options with their defaults filled in. */
+export interface CheckedOptions {
+  readonly weights: WeightFormat;
+  readonly levels: number;
+  readonly contextTokens: number;
+  readonly cacheFolder: string;
+  readonly onProgress: NonNullable<CompileOptions['onProgress']>;
+}
+
+/** What the model itself says: positions that it was made for, and how many of them are taken unless told otherwise. */
+export interface ModelContext {
+  readonly most: number;
+  readonly usual: number;
+}
+
+/** Pure. Throws OPTION_INVALID. */
+export function checkOptions(context: ModelContext, options: CompileOptions): CheckedOptions {
+  const unknown = Object.keys(options).find((key) => !optionNames.includes(key));
+  if (unknown !== undefined)
+    throw new GraphError('OPTION_INVALID', `option ${unknown} is unknown: give ${optionNames.join(', ')}`);
+  const { weights = 'f32', levels, cacheFolder, onProgress = () => {} } = options;
+  if (!weightFormats.includes(weights)) throw wrongOption('weights', weights, weightFormats.join(', '));
+  if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS)
+    throw wrongOption('levels', levels, `1 to ${MAX_LEVELS}`);
+  if (typeof cacheFolder !== 'string' || cacheFolder === '') throw wrongOption('cacheFolder', cacheFolder, 'a path');
+  const contextTokens = options.contextTokens ?? Math.min(context.most, context.usual);
+  if (!Number.isInteger(contextTokens) || contextTokens < 1 || contextTokens > context.most) {
+    throw wrongOption('contextTokens', contextTokens, `1 to the model's ${context.most}`);
+  }
+  return { weights, levels, contextTokens, cacheFolder: resolve(cacheFolder), onProgress };
+}
+
+function wrongOption(name: string, given: unknown, wanted: string): GraphError {
+  return new GraphError('OPTION_INVALID', `option ${name} is ${JSON.stringify(given)}: give ${wanted}`);
+}

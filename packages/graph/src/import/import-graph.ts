@@ -1,0 +1,85 @@
+/** From what was read of an export to the paged graph, in memory. */
+import type { WeightFormat } from '../compiled-model.ts';
+import { GraphError } from '../errors.ts';
+import { GraphBuilder } from '../ir/builder.ts';
+import type { Graph } from '../ir/graph.ts';
+import { lowerPagedAttention } from '../lowering/paged-attention.ts';
+import { Analysis } from './analysis.ts';
+import { type ResolvedAttention, resolveAttentions } from './attention.ts';
+import type { PastInterface } from './interface.ts';
+import { findKept } from './kept-nodes.ts';
+import { Probes } from './probes.ts';
+import { Rebuild } from './rebuild.ts';
+import { intOf, type SourceGraph, type SourceTensor } from './source-graph.ts';
+
+export interface ImportedGraph {
+  readonly graph: Graph;
+  readonly weights: ReadonlyMap<string, SourceTensor>;
+  readonly heads: number;
+  readonly vocabulary: number;
+  /** Positions that its tables have; Infinity: no table. */
+  readonly tablePositions: number;
+  readonly format: WeightFormat;
+}
+
+/** Throws ONNX_UNSUPPORTED. */
+export function importGraph(
+  source: SourceGraph,
+  names: PastInterface,
+  wanted: { levels: number; contextTokens: number },
+): ImportedGraph {
+  const probes = new Probes(source, names, wanted.contextTokens);
+  const analysis = new Analysis(source, names, probes);
+  const attentions = resolveAttentions(analysis);
+  const vocabulary = vocabularyOf(analysis);
+  const heads = attentions[0]?.heads ?? 0;
+  if (attentions.some((attention) => attention.heads !== heads)) {
+    throw new GraphError(
+      'ONNX_UNSUPPORTED',
+      `${source.file} has layers of different numbers of heads: expected the same in all`,
+      { file: source.file },
+    );
+  }
+  const builder = GraphBuilder.create();
+  const rebuild = new Rebuild(builder, analysis);
+  rebuild.build(attentions);
+  const graph = lowerPagedAttention(builder, wanted.levels);
+  const tablePositions = tableLimit(analysis, attentions);
+  return { graph, weights: rebuild.weights, heads, vocabulary, tablePositions, format: formatOf(analysis, attentions) };
+}
+
+/** The last extent of the logits [1, rows, vocabulary]. Throws ONNX_INTERFACE. */
+function vocabularyOf(analysis: Analysis): number {
+  const { logits } = analysis.names;
+  const { dims } = analysis.fact(logits);
+  const vocabulary = dims[2];
+  if (dims.length === 3 && dims[0] === 1 && dims[1] === 'M' && typeof vocabulary === 'number') return vocabulary;
+  const { file } = analysis.graph;
+  const message = `${file} has ${logits} of shape [${dims}] where [batch, rows, vocabulary] was expected: export it with logits of all positions`;
+  throw new GraphError('ONNX_UNSUPPORTED', message, { file });
+}
+
+/** Rows of the shortest table that positions choose from. */
+function tableLimit(analysis: Analysis, attentions: readonly ResolvedAttention[]): number {
+  let limit = Number.POSITIVE_INFINITY;
+  const shorten = (extent: unknown) => {
+    if (typeof extent === 'number') limit = Math.min(limit, extent);
+  };
+  for (const { rotation } of attentions) if (rotation !== undefined) shorten(analysis.fact(rotation.cosines).dims[0]);
+  for (const node of findKept(analysis, attentions).body) {
+    const [table = '', indexes = ''] = node.inputs;
+    if (node.operator === 'Gather' && analysis.fact(indexes).isPositions)
+      shorten(analysis.fact(table).dims[intOf(node, 'axis', 0)]);
+    if (node.operator === 'RotaryEmbedding') shorten(analysis.fact(node.inputs[2] ?? '').dims[0]);
+  }
+  return limit;
+}
+
+/** The coarsest format of the weights that are multiplied with. */
+function formatOf(analysis: Analysis, attentions: readonly ResolvedAttention[]): WeightFormat {
+  const kept = findKept(analysis, attentions);
+  const bits = [...kept.body, ...kept.tail]
+    .filter(({ operator }) => operator === 'MatMulNBits')
+    .map((node) => intOf(node, 'bits', 4));
+  return bits.length === 0 ? 'f32' : Math.min(...bits) <= 4 ? 'q4' : 'q8';
+}
