@@ -122,6 +122,8 @@ function shapeOf({ graph, config }: Job, made: ImportedGraph, contextTokens: num
     hidden: config.hidden ?? made.heads * names.headDim,
     vocabulary: made.vocabulary,
     contextTokens: Math.min(contextTokens, made.tablePositions),
+    windows: made.windows,
+    hasFullLayers: made.hasFullLayers,
   };
 }
 

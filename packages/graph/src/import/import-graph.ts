@@ -1,9 +1,10 @@
 /** From what was read of an export to the paged graph, in memory. */
-import type { WeightFormat } from '../compiled-model.ts';
+import type { ModelShape, WeightFormat } from '../compiled-model.ts';
 import { GraphError } from '../errors.ts';
 import { GraphBuilder } from '../ir/builder.ts';
 import type { Graph } from '../ir/graph.ts';
 import { lowerPagedAttention } from '../lowering/paged-attention.ts';
+import { windowsOf } from '../lowering/step-inputs.ts';
 import { Analysis } from './analysis.ts';
 import { type ResolvedAttention, resolveAttentions } from './attention.ts';
 import type { PastInterface } from './interface.ts';
@@ -12,7 +13,7 @@ import { Probes } from './probes.ts';
 import { Rebuild } from './rebuild.ts';
 import { intOf, type SourceGraph, type SourceTensor } from './source-graph.ts';
 
-export interface ImportedGraph {
+export interface ImportedGraph extends Pick<ModelShape, 'windows' | 'hasFullLayers'> {
   readonly graph: Graph;
   readonly weights: ReadonlyMap<string, SourceTensor>;
   readonly heads: number;
@@ -43,9 +44,18 @@ export function importGraph(
   const builder = GraphBuilder.create();
   const rebuild = new Rebuild(builder, analysis);
   rebuild.build(attentions);
+  const views = windowsOf(builder.nodes.filter((node) => node.kind === 'paged-attention'));
   const graph = lowerPagedAttention(builder, wanted.levels);
   const tablePositions = tableLimit(analysis, attentions);
-  return { graph, weights: rebuild.weights, heads, vocabulary, tablePositions, format: formatOf(analysis, attentions) };
+  return {
+    graph,
+    weights: rebuild.weights,
+    heads,
+    vocabulary,
+    tablePositions,
+    ...views,
+    format: formatOf(analysis, attentions),
+  };
 }
 
 /** The last extent of the logits [1, rows, vocabulary]. Throws ONNX_INTERFACE. */
