@@ -1,8 +1,14 @@
 /** Attention that is one node with past keys and values: GroupQueryAttention and MultiHeadAttention (ContribOperators.md of onnxruntime). */
 import type { Analysis, NodeSite } from './analysis.ts';
-import { notAttention, type ResolvedAttention, type RotationView, type RowsView } from './attention.ts';
-import { viewOf, widthOf } from './attention-operators.ts';
 import type { PastLayer } from './interface.ts';
+import {
+  notAttention,
+  type ResolvedAttention,
+  type RotationView,
+  type RowsView,
+  viewOf,
+  widthOf,
+} from './resolved-attention.ts';
 import { floatOf, intOf } from './source-graph.ts';
 
 type Shape = Pick<

@@ -4,9 +4,9 @@
  * and window are read off the evaluation. So repeated KV heads, masks and scalings in any style of any exporter are one case.
  */
 import type { Analysis, OperatorSite } from './analysis.ts';
-import { notAttention, type ResolvedAttention, type RowsView } from './attention.ts';
 import { AttentionTrial, type TrialNames } from './attention-trial.ts';
 import type { PastLayer } from './interface.ts';
+import { notAttention, type ResolvedAttention, type RowsView, viewOf, widthOf } from './resolved-attention.ts';
 import type { SourceNode } from './source-graph.ts';
 import { intOf } from './source-graph.ts';
 
@@ -70,16 +70,6 @@ function newRows(analysis: Analysis, site: OperatorSite, names: { present: strin
     throw notAttention(analysis, site, `new rows [1, ${kvHeads}, rows, ${headDim}] for ${names.present}`);
   }
   return view;
-}
-
-export function viewOf(analysis: Analysis, name: string): RowsView {
-  const { dims, row } = analysis.fact(name);
-  return { name, dims, row: row ?? dims.indexOf('M') };
-}
-
-/** Columns of a row; NaN when they are not known. */
-export function widthOf({ dims, row }: RowsView): number {
-  return dims.reduce<number>((product, dim, axis) => (axis === row ? product : product * (dim as number)), 1);
 }
 
 /** The nodes between past and output. */

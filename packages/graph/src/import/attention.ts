@@ -1,45 +1,8 @@
-/** What every attention of the graph computes, in the terms of the paged-attention node. */
 import { GraphError } from '../errors.ts';
-import type { Analysis, AttentionSite } from './analysis.ts';
+import type { Analysis } from './analysis.ts';
 import { resolveNode } from './attention-node.ts';
 import { resolveOperators } from './attention-operators.ts';
-import type { SourceDim } from './probes.ts';
-
-/** Rows of queries, keys or values: how to see a value as [rows, width]. */
-export interface RowsView {
-  readonly name: string;
-  /** One axis is 'M'; the others, in their order, are the width. */
-  readonly dims: readonly SourceDim[];
-  readonly row: number;
-  /** Columns [first, first + width) of what is seen, for packed projections. */
-  readonly columns?: { readonly first: number; readonly width: number };
-  /** Added to each row: a part of this constant. */
-  readonly bias?: { readonly name: string; readonly first: number };
-}
-
-/** Rotation inside an attention node. */
-export interface RotationView {
-  readonly cosines: string;
-  readonly sines: string;
-  readonly isInterleaved: boolean;
-  /** Of the head size, the part that is rotated. */
-  readonly rotatedDim: number;
-}
-
-export interface ResolvedAttention {
-  readonly layer: number;
-  readonly heads: number;
-  readonly scale: number;
-  /** Positions that a row sees, its own included; undefined: all. */
-  readonly window: number | undefined;
-  readonly softCap: number | undefined;
-  readonly queries: RowsView;
-  readonly keys: RowsView;
-  readonly values: RowsView;
-  readonly rotation: RotationView | undefined;
-  /** What the attention gives, and how its rows lie. */
-  readonly output: RowsView;
-}
+import type { ResolvedAttention } from './resolved-attention.ts';
 
 /** One a layer, in order. Throws ONNX_UNSUPPORTED. */
 export function resolveAttentions(analysis: Analysis): ResolvedAttention[] {
@@ -52,11 +15,4 @@ export function resolveAttentions(analysis: Analysis): ResolvedAttention[] {
     }
     return site.kind === 'node' ? resolveNode(analysis, site) : resolveOperators(analysis, site);
   });
-}
-
-export function notAttention(analysis: Analysis, site: AttentionSite, expected: string): GraphError {
-  const { label, operator } = site.node;
-  const { file } = analysis.graph;
-  const message = `${file}: node ${label} (${operator}) is not attention as it is known: expected ${expected}`;
-  return new GraphError('ONNX_UNSUPPORTED', message, { file, node: label });
 }

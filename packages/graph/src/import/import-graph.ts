@@ -6,11 +6,12 @@ import type { Graph } from '../ir/graph.ts';
 import { lowerPagedAttention } from '../lowering/paged-attention.ts';
 import { windowsOf } from '../lowering/step-inputs.ts';
 import { Analysis } from './analysis.ts';
-import { type ResolvedAttention, resolveAttentions } from './attention.ts';
+import { resolveAttentions } from './attention.ts';
 import type { PastInterface } from './interface.ts';
 import { findKept } from './kept-nodes.ts';
 import { Probes } from './probes.ts';
 import { Rebuild } from './rebuild.ts';
+import type { ResolvedAttention } from './resolved-attention.ts';
 import { intOf, type SourceGraph, type SourceTensor } from './source-graph.ts';
 
 export interface ImportedGraph extends Pick<ModelShape, 'windows' | 'hasFullLayers'> {

@@ -1,8 +1,8 @@
 /** Which nodes of the export the paged graph keeps: those that queries, keys, values and logits follow from, less everything about shapes, masks and the past. */
 import { GraphError } from '../errors.ts';
 import { type Analysis, isKeepable } from './analysis.ts';
-import type { ResolvedAttention } from './attention.ts';
 import { depends, type Fact } from './facts.ts';
+import type { ResolvedAttention } from './resolved-attention.ts';
 import { shapeOperands } from './row-rules.ts';
 import { elementsOf, type SourceNode } from './source-graph.ts';
 

@@ -2,7 +2,7 @@
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { Dim, ElementType, Value } from '../ir/graph.ts';
 import { add, cast, reshape, transpose } from '../ir/operators.ts';
-import type { ResolvedAttention, RotationView, RowsView } from './attention.ts';
+import type { ResolvedAttention, RotationView, RowsView } from './resolved-attention.ts';
 
 export interface PagedRowsSource {
   /** int32 [M] */
