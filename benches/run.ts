@@ -13,6 +13,7 @@ import { type BenchRow, formatRows } from './micro/bench-row.ts';
 import { runKvBench } from './micro/kv-bench.ts';
 import type { BenchEffort } from './micro/measure.ts';
 import { runSchedulerBench } from './micro/scheduler-bench.ts';
+import { runThroughput, throughputNames } from './throughput/throughput-bench.ts';
 
 const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly BenchRow[]>>> = {
   kv: runKvBench,
@@ -29,6 +30,7 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
         ? { shape: 'tiny', weights: 'q4', newTokens: 16 }
         : { shape: '135m', weights: 'q4', newTokens: 128 },
     ),
+  ...Object.fromEntries(throughputNames.map((name) => [name, (effort: BenchEffort) => runThroughput(name, effort)])),
 };
 
 await main();

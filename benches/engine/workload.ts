@@ -16,7 +16,7 @@ export const shapes = {
     contextTokens: 8192,
   },
   /** For smoke runs: seconds instead of minutes, no figure to quote. */
-  tiny: { hidden: 64, layers: 2, heads: 4, kvHeads: 2, intermediate: 128, vocabulary: 512, contextTokens: 2048 },
+  tiny: { hidden: 64, layers: 2, heads: 4, kvHeads: 2, intermediate: 128, vocabulary: 1024, contextTokens: 2048 },
 } as const;
 
 export type ShapeName = keyof typeof shapes;

@@ -7,6 +7,8 @@ export interface BenchRow {
   readonly unit: string;
   /** Half width of the 95 % confidence interval of the mean; undefined where `value` is not a mean of samples. */
   readonly relativeMarginPercent: number | undefined;
+  /** Smallest and largest round, where `value` is the median of rounds. */
+  readonly spread: { readonly low: number; readonly high: number } | undefined;
   /** Measured rounds. */
   readonly samples: number;
   /** Answers that were compared with independently known ones before anything was timed; never 0. */
@@ -17,11 +19,12 @@ export interface BenchRow {
 export type MeasuredFields = Pick<BenchRow, 'name' | 'value' | 'unit' | 'samples' | 'checked'> & {
   readonly aim?: string | undefined;
   readonly relativeMarginPercent?: number | undefined;
+  readonly spread?: BenchRow['spread'];
 };
 
 /** A row from what was measured. Pure. */
 export function measured(fields: MeasuredFields): BenchRow {
-  return { aim: undefined, relativeMarginPercent: undefined, ...fields };
+  return { aim: undefined, relativeMarginPercent: undefined, spread: undefined, ...fields };
 }
 
 /** Does the row reach its aim? True for rows without one. Pure. Throws when the aim is not "<= number unit" or ">= number unit". */
@@ -36,10 +39,11 @@ export function reachesAim({ name, aim, value, unit }: BenchRow): boolean {
 export function formatRows(rows: readonly BenchRow[]): string {
   const lines = rows.map((row) => {
     const margin = row.relativeMarginPercent === undefined ? '' : ` ±${row.relativeMarginPercent.toFixed(1)} %`;
+    const spread = row.spread === undefined ? '' : ` (${row.spread.low.toFixed(2)} to ${row.spread.high.toFixed(2)})`;
     const aim = row.aim === undefined ? '' : `aim ${row.aim}: ${reachesAim(row) ? 'reached' : 'MISSED'}`;
     return [
       row.name,
-      `${row.value.toFixed(2)} ${row.unit}${margin}`,
+      `${row.value.toFixed(2)} ${row.unit}${margin}${spread}`,
       `${row.samples} samples`,
       `${row.checked} checked`,
       aim,
