@@ -12,6 +12,11 @@ export const variants = {
 
 export type VariantName = keyof typeof variants;
 
+/** Says on standard error how far a bench is: some take minutes. */
+export function progress(text: string): void {
+  process.stderr.write(`  ${text}\n`);
+}
+
 export interface ThroughputSetting {
   /** Folder of the model that is measured. */
   readonly model: string;
@@ -42,7 +47,9 @@ export async function serveVariants(workload: Workload, setting: ThroughputSetti
       const first = await serveOnce(engine, served, 'check');
       expected ??= first.answers;
       const { compared, ties } = await checkAgreement(engine, expected, first.answers);
+      progress(`${workload.name}, ${variant}: checked in ${first.seconds.toFixed(1)} s`);
       const runs = await timedRuns(engine, served, variant === 'sharing off' ? 1 : setting.runs);
+      progress(`${workload.name}, ${variant}: ${runs.map((run) => run.seconds.toFixed(1)).join(', ')} s`);
       const violations = await engine.audit();
       if (violations.length > 0) throw new Error(`invariants are violated: ${violations.join('; ')}`);
       results.push({ variant, runs, compared, ties });
