@@ -19,7 +19,7 @@ interface Ort {
   readonly InferenceSession: { create(file: string, options: object): Promise<OrtSession> };
   readonly Tensor: new (
     type: string,
-    data: Float32Array | Int32Array | Uint8Array,
+    data: Float32Array | Int32Array | Uint8Array | BigInt64Array,
     dims: readonly number[],
   ) => OrtTensor;
 }

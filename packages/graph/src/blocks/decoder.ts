@@ -17,8 +17,11 @@ interface DecoderState {
   readonly values: Value[];
 }
 
-/** Appends the whole model, with one abstract attention node a layer. Checks names and shapes of all weights. */
-export function buildDecoder(build: BuildContext, decoder: DecoderDescription): void {
+/**
+ * Appends the whole model, with one abstract attention node a layer. Checks names and shapes of all weights. Returns the logits of the
+ * head rows, [H, vocabulary].
+ */
+export function buildDecoder(build: BuildContext, decoder: DecoderDescription): Value {
   const { graph } = build;
   const tokens = graph.input(stepInputs.tokens, 'int32', ['M']);
   const positions = graph.input(stepInputs.positions, 'int32', ['M']);
@@ -33,7 +36,7 @@ export function buildDecoder(build: BuildContext, decoder: DecoderDescription): 
     residual = buildLayer(build, { decoder, layer, residual, state });
   });
   emitRows(build, decoder, state);
-  emitHead(build, { decoder, hidden: residual.normed, fullRows });
+  return emitHead(build, { decoder, hidden: residual.normed, fullRows });
 }
 
 function embed(build: BuildContext, tokens: Value, decoder: DecoderDescription): Value {
@@ -104,7 +107,8 @@ function emitRows(build: BuildContext, decoder: DecoderDescription, state: Decod
   }
 }
 
-function emitHead(build: BuildContext, head: { decoder: DecoderDescription; hidden: Value; fullRows: Value }): void {
+/** Hands out the greedy tokens, and the logits that are asked for. Returns all logits. */
+function emitHead(build: BuildContext, head: { decoder: DecoderDescription; hidden: Value; fullRows: Value }): Value {
   const { graph } = build;
   const { vocabulary } = head.decoder.shape;
   const product = projectOne(build, head.hidden, head.decoder.head);
@@ -114,4 +118,5 @@ function emitHead(build: BuildContext, head: { decoder: DecoderDescription; hidd
   graph.output(cast(graph, best, 'int32', stepOutputs.argmax));
   const call = { operator: 'Gather', inputs: [logits, head.fullRows], attributes: { axis: { int: 0 } } };
   graph.output(graph.call(call, 'float32', ['F', vocabulary], stepOutputs.logits));
+  return logits;
 }
