@@ -1,7 +1,10 @@
 /** Attention of B sequences, S rows each, over keys and values that lie one after the other: the past, then the new rows. */
+
+import { GraphError } from '../errors.ts';
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { PagedAttentionNode, Value } from '../ir/graph.ts';
 import { add, concat, multiplyMatrices, multiplyTransposed, reshape, softmax, transpose } from '../ir/operators.ts';
+import { cappedScale, capScores } from '../lowering/part.ts';
 import { contiguousInputs, contiguousOutputs } from './contiguous-interface.ts';
 import type { SequenceTables } from './sequence-tables.ts';
 
@@ -49,8 +52,10 @@ function attendPlain(graph: GraphBuilder, node: PagedAttentionNode, { tables, pa
   const toFolded = concat(graph, [tables.sequences, graph.ints([kvHeads, -1, headDim])], { axis: 0, shape: [4] });
   const queries = reshape(graph, byHead, { to: toFolded, shape: folded });
   const scoreShape = ['B', kvHeads, `${g}*S`, 'T'];
-  const products = multiplyTransposed(graph, { left: queries, right: keys, alpha: node.scale, shape: scoreShape });
-  const weights = softmax(graph, add(graph, products, tables.mask), -1);
+  const alpha = cappedScale(node.scale, node.softcap);
+  const products = multiplyTransposed(graph, { left: queries, right: keys, alpha, shape: scoreShape });
+  const scores = capScores(graph, products, node.softcap);
+  const weights = softmax(graph, add(graph, scores, tables.masks.get(node.window) as Value), -1);
   const attended = multiplyMatrices(graph, { left: weights, right: values, shape: folded });
   const toHeads = concat(graph, [tables.sequences, graph.ints([heads, -1, headDim])], { axis: 0, shape: [4] });
   const unfolded = reshape(graph, attended, { to: toHeads, shape: ['B', heads, 'S', headDim] });
@@ -62,6 +67,10 @@ function attendPlain(graph: GraphBuilder, node: PagedAttentionNode, { tables, pa
 /** One contrib operator a layer, as newer exports have it. It takes padding behind a sequence only, so the mask must be all ones. */
 function attendFused(graph: GraphBuilder, node: PagedAttentionNode, { tables, past }: LayerPlace): void {
   const { heads, kvHeads, headDim, layer } = node;
+  if (node.window !== undefined || node.softcap !== undefined) {
+    const message = 'option attention "fused" has neither windows nor score caps, which this model needs: use "plain"';
+    throw new GraphError('OPTION_INVALID', message);
+  }
   const wide = (rows: Value, count: number) => {
     const to = concat(graph, [tables.sequences, graph.ints([-1, count * headDim])], { axis: 0, shape: [3] });
     return reshape(graph, rows, { to, shape: ['B', 'S', count * headDim] });

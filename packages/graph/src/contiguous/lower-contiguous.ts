@@ -31,7 +31,8 @@ export function lowerContiguous(builder: GraphBuilder, request: ContiguousReques
   const [first] = attentions;
   if (first === undefined) throw new Error('a decoder has attention');
   const lowered = builder.sibling();
-  const tables = buildSequenceTables(lowered, first.heads / first.kvHeads);
+  const windows = new Set(attentions.map(({ window }) => window));
+  const tables = buildSequenceTables(lowered, { g: first.heads / first.kvHeads, windows });
   for (const node of builder.nodes) {
     if (node.kind === 'operator') {
       if (!node.outputs.some((value) => value !== null && decoderOutputs.has(value.name))) lowered.appendNode(node);

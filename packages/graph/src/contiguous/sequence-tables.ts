@@ -25,8 +25,8 @@ const MASKED_SCORE = -1e30;
 export interface SequenceTables {
   /** int64 [1]: B */
   readonly sequences: Value;
-  /** float32 [B, 1, g x S, T]: 0 where the row sees the token. */
-  readonly mask: Value;
+  /** float32 [B, 1, g x S, T] for each window that a layer sees through (undefined: all before it): 0 where the row sees the token. */
+  readonly masks: ReadonlyMap<number | undefined, Value>;
   /** int32 [B]: tokens of each sequence, less one. */
   readonly lastTokens: Value;
   /** int32 []: T */
@@ -37,7 +37,10 @@ export interface SequenceTables {
  * Declares the stock inputs and defines, under the names that the decoder reads, its rows: tokens, positions and the rows whose logits
  * are kept. `g`: query heads of a KV head.
  */
-export function buildSequenceTables(graph: GraphBuilder, g: number): SequenceTables {
+export function buildSequenceTables(
+  graph: GraphBuilder,
+  { g, windows }: { readonly g: number; readonly windows: ReadonlySet<number | undefined> },
+): SequenceTables {
   const ids = graph.input(contiguousInputs.ids, 'int64', ['B', 'S']);
   const mask = graph.input(contiguousInputs.mask, 'int64', ['B', 'T']);
   const positions = graph.input(contiguousInputs.positions, 'int64', ['B', 'S']);
@@ -50,7 +53,7 @@ export function buildSequenceTables(graph: GraphBuilder, g: number): SequenceTab
   defineHeadRows(graph, { sequences, rows, kept });
   return {
     sequences,
-    mask: attentionMask(graph, { mask, rows, total, g }),
+    masks: new Map([...windows].map((window) => [window, attentionMask(graph, { mask, rows, total, g, window })])),
     lastTokens: lastTokens(graph, mask),
     totalTokens: reshape(graph, cast(graph, total, 'int32'), { to: [], shape: [] }),
   };
@@ -71,14 +74,27 @@ function defineHeadRows(graph: GraphBuilder, of: { sequences: Value; rows: Value
   cast(graph, reshape(graph, row, { to: [-1], shape: ['H'] }), 'int32', stepInputs.headRows);
 }
 
-/** Token t is seen by row s when t <= P + s and it is no padding. The g heads that are folded into rows see the same. */
-function attentionMask(graph: GraphBuilder, of: { mask: Value; rows: Value; total: Value; g: number }): Value {
+interface MaskParts {
+  readonly mask: Value;
+  readonly rows: Value;
+  readonly total: Value;
+  readonly g: number;
+  readonly window: number | undefined;
+}
+
+/**
+ * Token t is seen by row s when it is no padding and P + s - window < t <= P + s. The g heads that are folded into rows see the same.
+ */
+function attentionMask(graph: GraphBuilder, of: MaskParts): Value {
   const past = subtract(graph, of.total, of.rows);
   const last = add(graph, range(graph, of.rows, 'S'), past);
   const limit = reshape(graph, last, { to: [-1, 1], shape: ['S', 1] });
-  const isBefore = less(graph, range(graph, of.total, 'T'), add(graph, limit, graph.ints([1])));
+  const token = range(graph, of.total, 'T');
+  const isBefore = less(graph, token, add(graph, limit, graph.ints([1])));
+  const isNear =
+    of.window === undefined ? isBefore : less(graph, subtract(graph, limit, token), graph.ints([of.window]));
   const isToken = reshape(graph, cast(graph, of.mask, 'bool'), { to: [0, 1, 1, -1], shape: ['B', 1, 1, 'T'] });
-  const seen = and(graph, isToken, isBefore);
+  const seen = and(graph, isToken, and(graph, isBefore, isNear));
   const scores = where(graph, seen, graph.floats([0], [1]), graph.floats([MASKED_SCORE], [1]));
   const each = expand(graph, reshape(graph, scores, { to: addedAxis(graph, of), shape: ['B', 1, 1, 'S', 'T'] }), {
     to: graph.ints([1, 1, of.g, 1, 1]),
