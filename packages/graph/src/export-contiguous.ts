@@ -1,18 +1,16 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
 import { buildDecoder } from './blocks/decoder.ts';
-import { linkOrCopy } from './cache/link-file.ts';
 import type { ModelShape, WeightFormat } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
 import type { ContiguousAttention } from './contiguous/contiguous-attention.ts';
 import { lowerContiguous } from './contiguous/lower-contiguous.ts';
 import { GraphError } from './errors.ts';
 import { GraphBuilder } from './ir/builder.ts';
-import { emitOnnx } from './onnx/emit.ts';
-import { packWeights } from './weights/pack.ts';
-import { PACKED_FILE, placeWeights } from './weights/placement.ts';
+import { placeWeights } from './weights/placement.ts';
 import { WeightFiles } from './weights/weight-files.ts';
+import { writeGraph } from './write-graph.ts';
 
 export interface ContiguousExport {
   /** Folder to write into; made when it is missing. */
@@ -56,11 +54,8 @@ export async function exportContiguous(
     const graph = lowerContiguous(build.graph, { logits, vocabulary: description.shape.vocabulary, attention });
     const placement = placeWeights(graph, files);
     await mkdir(options.to, { recursive: true });
-    await packWeights(join(options.to, PACKED_FILE), { placement, files, onWritten: () => {} });
-    for (const file of placement.linked) await linkOrCopy(file.realPath, join(options.to, file.name));
     const graphFile = join(resolve(options.to), name);
-    await writeFile(graphFile, emitOnnx(graph, placement.extents));
-    await files.checkUnchanged();
+    await writeGraph(graphFile, { graph, placement }, { files, onProgress: () => {} });
     return { graphFile, shape: description.shape };
   } finally {
     await files.close();
