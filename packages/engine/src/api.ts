@@ -54,10 +54,11 @@ export interface EngineOptions {
 }
 
 export interface OpenProgress {
-  /** `download`: bytes of a model from the hub. */
-  readonly status: 'download' | 'read' | 'pack' | 'write' | 'load' | 'ready';
+  /** `download`: bytes of a model from the hub; `notice`: something to know about how the model is run, once, in `message`. */
+  readonly status: 'download' | 'read' | 'pack' | 'write' | 'load' | 'ready' | 'notice';
   readonly loaded: number;
   readonly total: number;
+  readonly message?: string;
 }
 
 export interface SamplingOptions {
@@ -246,6 +247,8 @@ export interface EngineInfo {
   readonly contextTokens: number;
   readonly hasTokenizer: boolean;
   readonly hasChatTemplate: boolean;
+  /** What a person should know about how this model is run, in sentences; usually nothing. */
+  readonly notices: readonly string[];
   readonly kvType: KvType;
   /** K and V of all layers, in the format of the pages. */
   readonly bytesPerToken: number;

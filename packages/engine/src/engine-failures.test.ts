@@ -78,6 +78,7 @@ describe('an engine whose tokenizer fails', () => {
     const failing = {
       vocabularyCount: 61,
       hasChatTemplate: false,
+      notices: [],
       newDetokenizer: () => ({
         push: (token: number) => {
           if (token === fakeCompletion(prompt, 3)[2]) throw new Error('no such token');

@@ -31,6 +31,8 @@ export interface ModelParts {
   readonly fingerprint?: string;
   /** Bytes of the weights in memory, for `memory`; default 0. */
   readonly weightBytes?: number;
+  /** What a person should know about how the model is run; default none. */
+  readonly notices?: readonly string[];
 }
 
 export interface EngineParts extends ModelParts {
@@ -73,6 +75,7 @@ export function assembleEngine(model: ModelParts, config: EngineConfig): EngineP
     contextTokens,
     hasTokenizer: model.text !== undefined,
     hasChatTemplate: model.text?.hasChatTemplate ?? false,
+    notices: model.notices ?? [],
     kvType,
     bytesPerToken: bytesPerToken(shape, kvType),
     expectedBytes: PROCESS_BYTES + (model.weightBytes ?? 0) + store.layout.totalBytes,

@@ -1,12 +1,15 @@
 /** From a model folder to what a host drives. The only way from here to the runtime; imported where the model is going to run, and nowhere else. */
-import { cacheFolder, compileModel, type ModelSource } from '@octavo/graph';
+import { type CompiledModel, cacheFolder, compileModel, type ModelSource } from '@octavo/graph';
 import { LEVEL_COUNT } from '@octavo/scheduler';
 import { openText } from '@octavo/text';
 import type { OpenProgress } from './api.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { assembleEngine, type EngineParts } from './engine-parts.ts';
 import { readDefaultMaxTokens } from './generation-config.ts';
+import type { ModelRunner } from './model-runner.ts';
 import { OrtRunner } from './ort/ort-runner.ts';
+import { PastRunner } from './ort/past-runner.ts';
+import type { SessionOptions } from './ort/session.ts';
 import { defaultThreads } from './ort/threads.ts';
 
 /**
@@ -32,20 +35,22 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     // The compiler's `ready` is not the engine's.
     onProgress: (progress) => progress.status !== 'ready' && onProgress(progress),
   });
+  for (const message of compiled.notices ?? []) onProgress({ status: 'notice', loaded: 0, total: 0, message });
   const text = await openText(model.folder);
   onProgress({ status: 'load', loaded: 0, total: 1 });
-  const runner = await OrtRunner.open(compiled, {
+  const runner = await openRunner(compiled, {
     threads: config.threads ?? defaultThreads(compiled.shape),
     // Polling threads make an idle machine up to twice as fast, and are several times slower as soon as something else runs on it:
     // a server's own event loop, for one.
     spinning: false,
   });
   try {
-    const { endIds, fingerprint, weightBytes } = compiled;
+    const { endIds, fingerprint, weightBytes, weights, notices = [] } = compiled;
     const defaultMaxTokens = await readDefaultMaxTokens(model.folder);
     const parts = assembleEngine(
-      { runner, endIds, fingerprint, weightBytes, defaultMaxTokens, ...(text && { text }) },
-      config,
+      { runner, endIds, fingerprint, weightBytes, notices, defaultMaxTokens, ...(text && { text }) },
+      // A model whose rows change each other's values would publish pages that are nobody else's.
+      { ...config, weights, ...(compiled.past?.mixesRows ? { sharing: false } : {}) },
     );
     onProgress({ status: 'ready', loaded: 1, total: 1 });
     return parts;
@@ -53,4 +58,9 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     await runner.dispose();
     throw error;
   }
+}
+
+function openRunner(model: CompiledModel, options: SessionOptions): Promise<ModelRunner> {
+  const { past } = model;
+  return past === undefined ? OrtRunner.open(model, options) : PastRunner.open({ ...model, past }, options);
 }

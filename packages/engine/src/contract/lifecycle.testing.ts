@@ -49,6 +49,7 @@ export function describeLifecycle(open: OpenModel): void {
         contextTokens: 1024,
         hasTokenizer: true,
         hasChatTemplate: true,
+        notices: [],
       });
       // 16 sequences of 64 pages, and the null page.
       expect(info.pages).toBe(1025);

@@ -1,6 +1,6 @@
 /** Compiles an ONNX export: into a paged graph when its attention is recognised, else into what the fallback runner needs. */
-import { readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { GRAPH_FILE, isIntact, publishFolder, readWeightBytes } from '../cache/compiled-folder.ts';
 import { fingerprint } from '../cache/fingerprint.ts';
 import { linkOrCopy } from '../cache/link-file.ts';
@@ -11,11 +11,13 @@ import type { ModelSource } from '../model-source.ts';
 import { emitOnnx, OPSET_VERSION } from '../onnx/emit.ts';
 import { PACKED_FILE } from '../weights/placement.ts';
 import { weightsChanged } from '../weights/safetensors-header.ts';
+import type { WeightFile } from '../weights/weight-files.ts';
 import { SourceFiles } from './external-data.ts';
 import { type ImportedGraph, importGraph } from './import-graph.ts';
 import { packImported, placeImported } from './import-placement.ts';
-import { readInterface } from './interface.ts';
+import { type PastInterface, readInterface } from './interface.ts';
 import { type OnnxConfig, readOnnxConfig } from './onnx-config.ts';
+import { describePast, type PastModel } from './past-graph.ts';
 import { readOnnx } from './read-onnx.ts';
 import type { SourceGraph } from './source-graph.ts';
 
@@ -81,23 +83,35 @@ async function compileRead(job: Job): Promise<CompiledModel> {
 
 /** Returns the bytes of the weights. */
 async function write(folder: string, job: Job): Promise<number> {
-  const { graph, config, options, files } = job;
-  const names = readInterface(graph, config.names);
-  const contextTokens = Math.min(options.contextTokens, MAX_CONTEXT_TOKENS);
-  const made = importGraph(graph, names, { levels: options.levels, contextTokens });
+  const names = readInterface(job.graph, job.config.names);
+  const contextTokens = Math.min(job.options.contextTokens, MAX_CONTEXT_TOKENS);
+  let made: ImportedGraph;
+  try {
+    made = importGraph(job.graph, names, { levels: job.options.levels, contextTokens });
+  } catch (error) {
+    if (!(error instanceof GraphError) || error.code !== 'ONNX_UNSUPPORTED') throw error;
+    return writePast(
+      folder,
+      job,
+      describePast(job.graph, names, { config: job.config, contextTokens, reason: error.message }),
+    );
+  }
   checkFormat(job, made.format);
-  const shape = shapeOf(job, made, contextTokens);
+  return writePaged(folder, job, { made, shape: shapeOf(job.config, names, { made, contextTokens }) });
+}
+
+async function writePaged(
+  folder: string,
+  { graph, options, files }: Job,
+  of: { made: ImportedGraph; shape: ModelShape },
+): Promise<number> {
+  const { made, shape } = of;
   const placement = placeImported(made.weights);
   const { onProgress } = options;
   const total = placement.packedBytes;
   onProgress({ status: 'read', loaded: 0, total });
   await packImported(join(folder, PACKED_FILE), placement, (loaded) => onProgress({ status: 'pack', loaded, total }));
-  let linked = 0;
-  for (const [name, file] of placement.linked) {
-    onProgress({ status: 'write', loaded: linked, total: placement.linked.size });
-    await linkOrCopy(file.realPath, join(folder, name));
-    linked += 1;
-  }
+  await linkAll(folder, placement.linked, onProgress);
   await writeFile(
     join(folder, GRAPH_FILE),
     emitOnnx(made.graph, placement.extents, Math.max(OPSET_VERSION, graph.opset)),
@@ -107,12 +121,53 @@ async function write(folder: string, job: Job): Promise<number> {
   return [...placement.extents.values()].reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
+/** The export itself, with its data where it expects them: the runtime wants real files beside it, which a folder of the hub's cache has not. */
+async function writePast(
+  folder: string,
+  { source, options, files }: Job,
+  { shape, past, notices }: PastModel,
+): Promise<number> {
+  const [onnx, ...data] = files.files;
+  const links = new Map(data.map((file) => [file.name, file]));
+  for (const { name } of data) {
+    if (name === GRAPH_FILE || name === IMPORT_FILE) throw dataInTheWay(source.onnxFile, name);
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+  }
+  if (onnx !== undefined) links.set(GRAPH_FILE, onnx);
+  await linkAll(folder, links, options.onProgress);
+  await writeImport(folder, { shape, weights: 'f32', past, notices });
+  await checkUnchanged(files);
+  return files.files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+async function linkAll(
+  folder: string,
+  links: ReadonlyMap<string, WeightFile>,
+  onProgress: CheckedOptions['onProgress'],
+): Promise<void> {
+  let loaded = 0;
+  for (const [name, file] of links) {
+    onProgress({ status: 'write', loaded, total: links.size });
+    await linkOrCopy(file.realPath, join(folder, name));
+    loaded += 1;
+  }
+}
+
+function dataInTheWay(file: string, name: string): GraphError {
+  const message = `${file} keeps its weights in ${name}, a name that is taken beside a compiled graph: rename that file and its location in the export`;
+  return new GraphError('ONNX_UNSUPPORTED', message, { file });
+}
+
 async function writeImport(folder: string, imported: Imported): Promise<void> {
   await writeFile(join(folder, IMPORT_FILE), `${JSON.stringify(imported)}\n`);
 }
 
-function shapeOf({ graph, config }: Job, made: ImportedGraph, contextTokens: number): ModelShape {
-  const names = readInterface(graph, config.names);
+function shapeOf(
+  config: OnnxConfig,
+  names: PastInterface,
+  of: { made: ImportedGraph; contextTokens: number },
+): ModelShape {
+  const { made, contextTokens } = of;
   return {
     architecture: config.architecture,
     layers: names.layers.length,

@@ -13,6 +13,8 @@ export interface OnnxConfig {
   readonly names: NameTemplates;
   /** undefined: follows from the graph. */
   readonly hidden: number | undefined;
+  readonly heads: number | undefined;
+  readonly vocabulary: number | undefined;
   /** As they were read, for the fingerprint. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -42,7 +44,21 @@ export async function readOnnxConfig(folder: string): Promise<OnnxConfig> {
     contextTokens: contextOf(config?.reader, model),
     endIds: ids.find((list) => list !== undefined) ?? [],
     names: namesOf(decoder),
-    hidden: hiddenOf(config?.reader, decoder),
+    hidden: firstOf([
+      [config?.reader, 'hidden_size'],
+      [config?.reader, 'n_embd'],
+      [decoder, 'hidden_size'],
+    ]),
+    heads: firstOf([
+      [config?.reader, 'num_attention_heads'],
+      [config?.reader, 'n_head'],
+      [config?.reader, 'num_heads'],
+      [decoder, 'num_attention_heads'],
+    ]),
+    vocabulary: firstOf([
+      [config?.reader, 'vocab_size'],
+      [model, 'vocab_size'],
+    ]),
     fields: { config: config?.fields, genai: genai?.fields },
   };
 }
@@ -72,16 +88,10 @@ function contextOf(config: ConfigReader | undefined, model: ConfigReader | undef
   return DEFAULT_CONTEXT;
 }
 
-function hiddenOf(config: ConfigReader | undefined, decoder: ConfigReader | undefined): number | undefined {
-  for (const [reader, field] of [
-    [config, 'hidden_size'],
-    [config, 'n_embd'],
-    [config, 'd_model'],
-    [decoder, 'hidden_size'],
-  ] as const) {
-    if (reader?.has(field)) return reader.count(field, { most: 1 << 20 });
-  }
-  return undefined;
+/** The first of some fields that is there. */
+function firstOf(fields: readonly (readonly [ConfigReader | undefined, string])[]): number | undefined {
+  const found = fields.find(([reader, field]) => reader?.has(field));
+  return found?.[0]?.count(found[1], { most: 1 << 24 });
 }
 
 /** genai_config.json may give inputs and outputs names of its own; `%d` is the layer. */

@@ -195,6 +195,7 @@ function fakeInfo(hasTokenizer: boolean): EngineInfo {
     contextTokens: 1024,
     hasTokenizer,
     hasChatTemplate: hasTokenizer,
+    notices: [],
     bytesPerToken: 8,
   };
 }

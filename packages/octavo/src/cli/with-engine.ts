@@ -24,6 +24,7 @@ export async function withEngine<Value>(
   const found = await findModel(model, context, { reader });
   const engine = await context.openEngine(sourceOf(found), options);
   try {
+    for (const notice of engine.info.notices) context.stderr.write(`Note: ${notice}\n`);
     signal.throwIfAborted();
     return await work(engine);
   } finally {

@@ -1,0 +1,70 @@
+/** An export whose attention was not recognised, described so that a runner can feed it its past as tensors. */
+import type { ModelShape, PastGraph } from '../compiled-model.ts';
+import { GraphError } from '../errors.ts';
+import type { PastInterface } from './interface.ts';
+import type { OnnxConfig } from './onnx-config.ts';
+import type { SourceGraph } from './source-graph.ts';
+
+/** Operators with which a row's values depend on the other rows of its run, or K and V on how many tokens there are. */
+const mixingOperators = new Set([
+  'DynamicQuantizeLinear',
+  'DynamicQuantizeMatMul',
+  'DynamicQuantizeLSTM',
+  'If',
+  'Loop',
+  'Scan',
+  'NonZero',
+]);
+
+export interface PastModel {
+  readonly shape: ModelShape;
+  readonly past: PastGraph;
+  readonly notices: readonly string[];
+}
+
+/** Pure. Throws ONNX_INTERFACE when the vocabulary is not known. */
+export function describePast(
+  graph: SourceGraph,
+  names: PastInterface,
+  of: { config: OnnxConfig; contextTokens: number; reason: string },
+): PastModel {
+  const { config, contextTokens, reason } = of;
+  const { layers, kvHeads, headDim, type, tokens, mask, positions, logits, integerTypes, constants } = names;
+  const mixing = graph.nodes.find(({ operator }) => mixingOperators.has(operator));
+  const heads = config.heads ?? kvHeads;
+  const shape: ModelShape = {
+    architecture: config.architecture,
+    layers: layers.length,
+    heads,
+    kvHeads,
+    headDim,
+    hidden: config.hidden ?? heads * headDim,
+    vocabulary: vocabularyOf(graph, names, config),
+    contextTokens,
+    windows: [],
+    hasFullLayers: true,
+  };
+  const past: PastGraph = {
+    tokens,
+    ...(mask === undefined ? {} : { mask }),
+    ...(positions === undefined ? {} : { positions }),
+    logits,
+    layers,
+    type: type === 'float16' ? 'float16' : 'float32',
+    integerTypes: integerTypes as Record<string, string>,
+    constants,
+    mixesRows: mixing !== undefined,
+  };
+  const slow = `the export runs as it is, one sequence at a time with its past copied for each step, because its attention was not recognised: ${reason}`;
+  if (mixing === undefined) return { shape, past, notices: [slow] };
+  const alone = `nothing is shared between prompts: node ${mixing.label} (${mixing.operator}) makes K and V depend on more than the tokens before them`;
+  return { shape, past, notices: [slow, alone] };
+}
+
+function vocabularyOf(graph: SourceGraph, names: PastInterface, config: OnnxConfig): number {
+  const dims = graph.outputs.find(({ name }) => name === names.logits)?.dims;
+  const vocabulary = typeof dims?.[2] === 'number' ? dims[2] : config.vocabulary;
+  if (vocabulary !== undefined && vocabulary > 0) return vocabulary;
+  const message = `${graph.file} does not say how many tokens ${names.logits} has: add vocab_size to config.json`;
+  throw new GraphError('ONNX_INTERFACE', message, { file: graph.file });
+}
