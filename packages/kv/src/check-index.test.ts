@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkKv } from './check-kv.ts';
+import { INTERNALS } from './internals.ts';
 import { expectFault, specimen } from './kv-specimen.testing.ts';
 
 describe('checkKv names law 4', () => {
@@ -41,8 +42,11 @@ describe('checkKv names law 4', () => {
     const { cache, radix, writerLease, nodeOf } = specimen();
     writerLease.release();
     expect(checkKv(cache)).toEqual([]);
-    radix.order.remove(nodeOf(3));
-    radix.order.add(nodeOf(3));
+    radix.nodes.claims[INTERNALS]().isReused[nodeOf(1)] = 0;
+    for (const page of [1, 3]) {
+      radix.order.remove(nodeOf(page));
+      radix.order.add(nodeOf(page));
+    }
     expect(checkKv(cache)).toContain(`law 4: node ${nodeOf(1)} would be evicted before its child ${nodeOf(3)}`);
   });
 

@@ -1,4 +1,6 @@
+import { slotOf } from './band-orders.ts';
 import { type KvView, pathUp, saltOf, stateName } from './check-view.ts';
+import { BANDS } from './claim-terms.ts';
 import { PAGE_STATES } from './page-pool.ts';
 import type { NodeView } from './prefix-index.ts';
 import type { NodeId, PageId } from './units.ts';
@@ -55,25 +57,47 @@ function checkCounters(view: KvView): string[] {
 
 function checkEvictionOrder(view: KvView): string[] {
   const faults: string[] = [];
-  const places = new Map(view.index.evictionOrder.map((node, place) => [node, place]));
-  if (places.size !== view.index.evictionOrder.length) faults.push('law 4: a node is in the eviction order twice');
-  for (const { node, kind, lockCount, parent } of view.index.nodes) {
-    const isEvictable = kind === 'live' && lockCount === 0;
+  const { evictionOrders, slotPages, nodes } = view.index;
+  const places = new Map(evictionOrders.flatMap((order, slot) => order.map((node, place) => [node, { slot, place }])));
+  if (places.size !== evictionOrders.flat().length) faults.push('law 4: a node is in the eviction order twice');
+  for (const { node, kind, lockCount, parent, claimCounts, isReused } of nodes) {
+    const isEvictable = kind === 'live' && lockCount === 0 && claimCounts[BANDS.pinned] === 0;
     const own = places.get(node);
     if (isEvictable !== (own !== undefined)) {
       faults.push(
         `law 4: node ${node} is ${own === undefined ? 'not ' : ''}in the eviction order, with lock count ${lockCount}`,
       );
     }
+    const slot = slotOf(
+      claimCounts.findLastIndex((count) => count > 0),
+      isReused,
+    );
+    if (own !== undefined && own.slot !== slot)
+      faults.push(`law 4: node ${node} is in slot ${own.slot}, not in ${slot}`);
     const above = parent === undefined ? undefined : places.get(parent);
-    if (own !== undefined && above !== undefined && above < own) {
+    if (own !== undefined && above !== undefined && isBefore(above, own)) {
       faults.push(`law 4: node ${parent} would be evicted before its child ${node}`);
     }
   }
   for (const node of places.keys()) {
     if (!view.nodes.has(node)) faults.push(`law 4: node ${node} is in the eviction order, but not in the index`);
   }
+  for (const [slot, order] of evictionOrders.entries()) {
+    const pages = order.reduce((sum, node) => sum + (view.nodes.get(node)?.pages.length ?? 0), 0);
+    if (pages !== slotPages[slot])
+      faults.push(`law 4: slot ${slot} has ${pages} pages, but ${slotPages[slot]} are counted`);
+  }
   return faults;
+}
+
+interface EvictionPlace {
+  readonly slot: number;
+  readonly place: number;
+}
+
+/** Could `a` go before `b`? In the same list by place; in a lower band or, of one band, as not reused. */
+function isBefore(a: EvictionPlace, b: EvictionPlace): boolean {
+  return a.slot === b.slot ? a.place < b.place : a.slot < b.slot;
 }
 
 /** Law 5: links agree in both directions, labels are full pages, children are ordered and none is a prefix of another. */

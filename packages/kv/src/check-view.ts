@@ -1,7 +1,9 @@
+import type { ClaimTerms } from './claim-terms.ts';
 import type { LeaseView } from './lease-view.ts';
+import type { PinId } from './lifetimes.ts';
 import { PAGE_STATES, type PoolColumns } from './page-pool.ts';
 import type { IndexView, NodeView } from './prefix-index.ts';
-import type { NodeId } from './units.ts';
+import type { ClaimId, NodeId } from './units.ts';
 
 /** A cache, copied for checking: everything is recounted from these and from nothing that the cache counted itself. */
 export interface KvView {
@@ -11,6 +13,11 @@ export interface KvView {
   readonly index: IndexView;
   readonly nodes: ReadonlyMap<NodeId, NodeView>;
   readonly leases: readonly LeaseView[];
+  readonly nowMs: number;
+  /** All that claims have. */
+  readonly terms: readonly ClaimTerms[];
+  readonly pinBudgetPages: number;
+  readonly pins: readonly (readonly [PinId, ClaimId])[];
 }
 
 const STATE_NAMES = Object.entries(PAGE_STATES);

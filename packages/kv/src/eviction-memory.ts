@@ -1,10 +1,15 @@
 import { GhostTable } from './ghost-table.ts';
+import type { MissReason } from './kv-cache.ts';
 import type { PageTokens } from './page-tokens.ts';
 import { TokenDigest } from './token-digest.ts';
 import type { PageId } from './units.ts';
 
+/** Why a page left, as far as it explains misses: the note of its digests is the place here + 1. */
+const GHOST_REASONS = ['evicted', 'expired', 'invalidated'] as const satisfies readonly MissReason[];
+export type GhostReason = (typeof GHOST_REASONS)[number];
+
 /**
- * Explains misses. Of every evicted page two digests of (salt, leading tokens) are remembered: up to its first token, and up to its last.
+ * Explains misses. Of every page that left two digests of (salt, leading tokens) are remembered: up to its first token, and up to its last.
  * The first tells that the token after a full page was here once; the second, that a page was here of which only some rows match
  * another page now (its first token says nothing then: the other page has it too). Bounded; forgotten means cold.
  */
@@ -20,10 +25,11 @@ export class EvictionMemory {
   }
 
   /** The page is about to go; `before` is the digest before its first token. O(1). */
-  remember(page: PageId, before: Digest): void {
+  remember(page: PageId, before: Digest, reason: GhostReason): void {
+    const note = GHOST_REASONS.indexOf(reason) + 1;
     this.#startOf(page, before);
-    this.#ghosts.add(this.#digest.high, this.#digest.low);
-    this.#ghosts.add(this.#tokens.digestHigh(page), this.#tokens.digestLow(page));
+    this.#ghosts.add(this.#digest.high, this.#digest.low, note);
+    this.#ghosts.add(this.#tokens.digestHigh(page), this.#tokens.digestLow(page), note);
   }
 
   /** A page is here (again): its first token is no longer missing. `before` is the digest before it. O(1). */
@@ -38,23 +44,27 @@ export class EvictionMemory {
   }
 
   /**
-   * Was the token at `matched` evicted? `before` is the digest of [0, range.from).
+   * Why the token at `matched` is missing. `before` is the digest of [0, range.from).
    * Pure as seen from outside, O(pageSize).
    */
-  explains(tokens: Uint32Array, range: MissRange, before: Digest): boolean {
+  explain(tokens: Uint32Array, range: MissRange, before: Digest): GhostReason | 'cold' {
     const digest = this.#digest;
     digest.resume(before.high, before.low);
     if (range.matched === range.from) {
       digest.add(tokens, range.from, range.from + 1);
-      return this.#ghosts.has(digest.high, digest.low);
+      return this.#noted(digest);
     }
     digest.add(tokens, range.from, range.matched);
     const end = Math.min(range.tokenCount, range.from + this.#tokens.pageSize);
     for (let at = range.matched; at < end; at++) {
       digest.add(tokens, at, at + 1);
-      if (this.#ghosts.has(digest.high, digest.low)) return true;
+      if (this.#ghosts.has(digest.high, digest.low)) return this.#noted(digest);
     }
-    return false;
+    return 'cold';
+  }
+
+  #noted(digest: Digest): GhostReason | 'cold' {
+    return GHOST_REASONS[this.#ghosts.noteOf(digest.high, digest.low) - 1] ?? 'cold';
   }
 
   #startOf(page: PageId, before: Digest): void {

@@ -1,5 +1,5 @@
 /**
- * A bounded memory of digests, first in, first out: what was evicted, so that a later miss can be told from a cold one.
+ * A bounded memory of digests, first in, first out: what left the index, and why, so that a later miss can be told from a cold one.
  * Open addressing with linear probing over columns; a removal shifts back what probed past it, so there are no tombstones.
  *
  *     ring:   digests in order of arrival; the oldest is overwritten       [entries]
@@ -9,8 +9,8 @@ export class GhostTable {
   readonly #entries: number;
   readonly #high: Int32Array;
   readonly #low: Int32Array;
-  /** [entries] 1 while the ring's place holds a digest that is remembered. */
-  readonly #live: Uint8Array;
+  /** [entries] what is remembered of the digest; 0: the place holds none. */
+  readonly #notes: Uint8Array;
   readonly #places: Int32Array;
   readonly #mask: number;
   #next = 0;
@@ -20,7 +20,7 @@ export class GhostTable {
     this.#entries = entries;
     this.#high = new Int32Array(entries);
     this.#low = new Int32Array(entries);
-    this.#live = new Uint8Array(entries);
+    this.#notes = new Uint8Array(entries);
     const length = 2 ** Math.ceil(Math.log2(Math.max(2, entries * 2)));
     this.#places = new Int32Array(length);
     this.#mask = length - 1;
@@ -28,19 +28,28 @@ export class GhostTable {
 
   /** Is the digest remembered? Pure, O(1) expected. */
   has(high: number, low: number): boolean {
-    return this.#places[this.#find(high, low)] !== 0;
+    return this.noteOf(high, low) !== 0;
   }
 
-  /** Remembers a digest as the newest, forgetting the oldest when full. O(1) expected, allocates nothing. */
-  add(high: number, low: number): void {
+  /** What was noted with the digest; 0: it is not remembered. Pure, O(1) expected. */
+  noteOf(high: number, low: number): number {
+    const entry = this.#places[this.#find(high, low)] as number;
+    return entry === 0 ? 0 : (this.#notes[entry - 1] as number);
+  }
+
+  /**
+   * Remembers a digest as the newest, forgetting the oldest when full. O(1) expected, allocates nothing.
+   * @param note 1 to 255
+   */
+  add(high: number, low: number, note = 1): void {
     if (this.#entries === 0) return;
     this.remove(high, low);
     const place = this.#next;
     this.#next = place + 1 === this.#entries ? 0 : place + 1;
-    if (this.#live[place] === 1) this.remove(this.#high[place] as number, this.#low[place] as number);
+    if (this.#notes[place] !== 0) this.remove(this.#high[place] as number, this.#low[place] as number);
     this.#high[place] = high;
     this.#low[place] = low;
-    this.#live[place] = 1;
+    this.#notes[place] = note;
     this.#places[this.#find(high, low)] = place + 1;
   }
 
@@ -49,7 +58,7 @@ export class GhostTable {
     let hole = this.#find(high, low);
     const found = this.#places[hole] as number;
     if (found === 0) return;
-    this.#live[found - 1] = 0;
+    this.#notes[found - 1] = 0;
     // Close the gap: an entry moves into the hole unless it would then stand before its home.
     for (let at = (hole + 1) & this.#mask; this.#places[at] !== 0; at = (at + 1) & this.#mask) {
       const entry = this.#places[at] as number;

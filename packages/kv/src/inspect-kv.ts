@@ -45,7 +45,7 @@ export function inspectKv(cache: KvCache): KvInspection {
       return { page, state: pool.state(page), references: pool.references(page) };
     }),
     trees: view.nodes.flatMap((node) => (node.salt === undefined ? [] : [{ salt: node.salt, root: inspect(node) }])),
-    evictionOrder: view.evictionOrder.flatMap((node) => [...(nodes.get(node)?.pages ?? [])].reverse()),
+    evictionOrder: view.evictionOrders.flat().flatMap((node) => [...(nodes.get(node)?.pages ?? [])].reverse()),
   };
 }
 

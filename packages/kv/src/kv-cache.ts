@@ -2,18 +2,37 @@
  * What a scheduler sees of the cache: it acquires a lease for a prompt, extends it while tokens are computed,
  * publishes full pages after their bytes are written, and releases it exactly once.
  *
- * Nothing here knows bytes, layers, text or time. Everything is synchronous and deterministic.
+ * Nothing here knows bytes, layers or text, and time only as a clock that is passed in. Everything is synchronous and deterministic.
  */
+import type {
+  Breakpoint,
+  CacheEntry,
+  ClaimOptions,
+  Invalidation,
+  InvalidationTarget,
+  KvEvents,
+  LifetimeDefaults,
+  PinId,
+  PinRequest,
+  PinResult,
+  RestoreRequest,
+  RestoreResult,
+} from './lifetimes.ts';
 import type { PageId } from './units.ts';
 
 /**
  * Why the first token that had to be computed was not found. `none`: all but the last token was found. `cold`: never there, or forgotten.
  * `evicted`: it was there until it had to make room; also when the page to copy from was given up because nothing else was left.
+ * `expired`: its time was over. `invalidated`: its claims were ended by request, with their session, context or tag.
+ * Only the own salt's past is told, never another's.
  */
-export type MissReason = 'none' | 'cold' | 'evicted' | 'bypass';
+export type MissReason = 'none' | 'cold' | 'evicted' | 'expired' | 'invalidated' | 'bypass';
 
-/** How a request uses the cache. `bypass` neither matches nor publishes: its pages stay private to the end. */
-export type CacheMode = 'share' | 'bypass';
+/**
+ * How a request uses the cache. `use-only` matches and stores nothing. `bypass` neither matches nor stores: its pages stay private to
+ * the end.
+ */
+export type CacheMode = 'share' | 'use-only' | 'bypass';
 
 /** Rows [0, tokens) of page `from` have to be copied into page `to`, in every layer, before the next run. */
 export interface PageCopy {
@@ -43,6 +62,10 @@ export interface AcquireRequest {
   readonly roomTokens: number;
   /** Pages that must stay free or evictable after this acquisition (the scheduler's watermark). */
   readonly keepPages: number;
+  /** How long what it stores will stay. Default: until it is evicted, or as `LifetimeDefaults` say. */
+  readonly claim?: ClaimOptions;
+  /** [rising positions] Nothing behind the last one is stored. Default: everything is. */
+  readonly breakpoints?: readonly Breakpoint[];
 }
 
 export type AcquireResult = { readonly ok: true; readonly lease: KvLease } | NoRoom;
@@ -64,6 +87,8 @@ export interface KvLease {
   /** Tokens that were reused when the lease was acquired (full pages + copied rows). */
   readonly matchedTokens: number;
   readonly missReason: MissReason;
+  /** Tokens of pages that this lease put into the index: those that others had published before are not counted. */
+  readonly storedTokens: number;
   /** [>= pageCount] Ordered pages; a view that stays valid until the next `tryExtend` or `publish`. */
   readonly pageTable: Int32Array;
   readonly pageCount: number;
@@ -82,7 +107,7 @@ export interface KvLease {
   /**
    * Puts every page that the first `writtenTokens` tokens fill completely into the index (written, then published).
    * A page that another lease published first is swapped for that one in the table, then freed. O(pages newly published).
-   * Does nothing for a lease that bypasses, or whose path was detached. Throws `COPIES_PENDING` before `transferred()`, `INVALID_TOKENS`
+   * Does nothing for a lease that stores nothing, whose claim was ended, or whose path was detached. Throws `COPIES_PENDING` before `transferred()`, `INVALID_TOKENS`
    * beyond the page table or the tokens.
    */
   publish(tokens: Uint32Array, writtenTokens: number): void;
@@ -107,11 +132,23 @@ export interface KvStats {
   readonly privatePages: number;
   readonly publishedPages: number;
   readonly detachedPages: number;
-  /** Published pages that no lease locks. */
+  /** Published pages that no lease locks and no pin covers: merely cached. */
   readonly evictablePages: number;
+  /** Published pages under a pin. */
+  readonly pinnedPages: number;
+  /** Pages that at least two page tables hold. */
+  readonly sharedPages: number;
   readonly leases: number;
   readonly nodes: number;
+  readonly claims: number;
+  readonly sessions: number;
+  /** Different tags of all claims. */
+  readonly tags: number;
+  readonly pins: number;
   readonly evictedPages: number;
+  /** Pages that left because no claim covered them any more (expired or invalidated), or with their salt. */
+  readonly removedPages: number;
+  readonly endedClaims: number;
   /** Tokens asked for and found since the start (in tokens, over all acquisitions that were granted). */
   readonly queriedTokens: number;
   readonly hitTokens: number;
@@ -125,8 +162,15 @@ export interface KvOptions {
   readonly pageSize: number;
   /** `linear` is the naive index: the oracle of the tests and the ablation of the benches. Default `radix`. */
   readonly index?: 'radix' | 'linear';
-  /** Evicted pages that are remembered to explain misses. Default 4 x pages. */
+  /** Pages that left and are remembered to explain misses. Default 4 x pages. */
   readonly ghostEntries?: number;
+  /** Milliseconds, from anywhere, not falling. Needed for whatever ends by time. Read at the start of operations. */
+  readonly clock?: () => number;
+  /** Pages that may be pinned at once. Default 0: every pin is refused. */
+  readonly pinBudgetPages?: number;
+  readonly lifetimes?: LifetimeDefaults;
+  /** Events that can be replayed. Default 1,024. */
+  readonly eventBuffer?: number;
 }
 
 /** The cache. */
@@ -135,6 +179,9 @@ export interface KvCache {
   readonly pageSize: number;
   readonly freePages: number;
   readonly evictablePages: number;
+  /** Pages that pins may take at most; never more than all but one. */
+  readonly pinBudgetPages: number;
+  readonly events: KvEvents;
   /** Longest published prefix. Effect: none. O(matched tokens + log children a node). */
   match(tokens: Uint32Array, tokenCount: number, salt: string): Match;
   /**
@@ -143,7 +190,27 @@ export interface KvCache {
    * O(matched tokens + pages). Throws `INVALID_REQUEST`.
    */
   acquire(request: AcquireRequest): AcquireResult;
-  /** Takes every entry (of one salt) out of the index: unlocked pages are freed, locked ones are detached. Returns pages that left. */
+  /**
+   * Takes every entry (of one salt) out of the index, as if it had never been there: unlocked pages are freed, locked ones are detached. Returns
+   * pages that left.
+   */
   clear(salt?: string): number;
+  /**
+   * Ends claims whose time has come, and closes idle sessions; a bounded amount of work, so call it once a step. Nothing that has expired is
+   * found meanwhile, however late this is. Returns how many claims ended.
+   */
+  expire(): number;
+  /** Ends the claims that fit the target, those of running requests included. O(claims x depth + pages that leave). */
+  invalidate(target: InvalidationTarget): Invalidation;
+  /** `invalidate` for a session that is over. */
+  closeSession(session: string, salt?: string): Invalidation;
+  /** Promises that a published prefix is not evicted, as far as the budget goes. O(matched tokens + depth). */
+  pin(request: PinRequest): PinResult;
+  /** Ends a pin; its pages are merely cached if another claim covers them, else they leave. False: it has ended already. */
+  unpin(pin: PinId): boolean;
+  /** All entries, parents before children, copied one by one: the cache must not change meanwhile. O(nodes + tokens). */
+  entries(): Iterable<CacheEntry>;
+  /** Takes pages for a path that was in a cache before, to be published once their bytes are there. O(tokens). */
+  restore(request: RestoreRequest): RestoreResult;
   stats(): KvStats;
 }

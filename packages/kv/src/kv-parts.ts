@@ -1,8 +1,12 @@
+import type { CacheClock } from './cache-clock.ts';
+import type { TermsBook } from './claim-terms.ts';
 import type { Int32Recycler } from './int32-recycler.ts';
 import type { INTERNALS } from './internals.ts';
 import type { NoRoom } from './kv-cache.ts';
+import type { Lifetimes } from './kv-lifetimes.ts';
 import type { LeaseView } from './lease-view.ts';
 import type { PagePool } from './page-pool.ts';
+import type { Pins } from './pins.ts';
 import type { PageRun, PrefixIndex } from './prefix-index.ts';
 import type { PageId } from './units.ts';
 
@@ -16,6 +20,10 @@ export interface KvParts {
   readonly pageSize: number;
   readonly pool: PagePool;
   readonly index: PrefixIndex;
+  readonly clock: CacheClock;
+  readonly lifetimes: Lifetimes;
+  readonly book: TermsBook;
+  readonly pins: Pins;
   /** Lends page tables. */
   readonly tables: Int32Recycler;
   /** Filled before each publication, read within it. */

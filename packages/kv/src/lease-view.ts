@@ -1,5 +1,5 @@
 import type { CacheMode, PageCopy } from './kv-cache.ts';
-import type { NodeId } from './units.ts';
+import type { ClaimId, NodeId } from './units.ts';
 
 /** The raw page table of a lease. */
 export interface TableColumns {
@@ -18,6 +18,8 @@ export interface LeaseView {
   readonly endNode: NodeId | undefined;
   /** What it locks: `endNode`, or a node below it. */
   readonly lockNode: NodeId | undefined;
+  /** Undefined when it stores nothing, or nothing any more. */
+  readonly claim: ClaimId | undefined;
   readonly table: TableColumns;
   readonly copies: readonly PageCopy[];
 }

@@ -2,7 +2,9 @@ import { KvError } from './errors.ts';
 import { INTERNALS } from './internals.ts';
 import type { CacheMode, ExtendResult, ForkResult, KvLease, MissReason, PageCopy } from './kv-cache.ts';
 import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
+import { LeaseClaim, type LeaseLifetime } from './lease-claim.ts';
 import type { LeaseView } from './lease-view.ts';
+import type { ClaimOptions } from './lifetimes.ts';
 import { PageTable } from './page-table.ts';
 import type { PageRun } from './prefix-index.ts';
 import { fullPagesIn, type NodeId, type PageId, pagesFor } from './units.ts';
@@ -21,6 +23,8 @@ export interface LeaseStart {
   readonly lockNode: NodeId | undefined;
   readonly matchedTokens: number;
   readonly missReason: MissReason;
+  /** Undefined when it stores nothing. */
+  readonly lifetime: LeaseLifetime | undefined;
   /** Pages that its table will be able to hold without growing. */
   readonly expectedPages: number;
 }
@@ -39,6 +43,8 @@ export class PageLease implements KvLease {
   /** The end without a sealed page. */
   #fullEnd: NodeId | undefined;
   #sealedTokens = 0;
+  #storedTokens = 0;
+  readonly #claim: LeaseClaim | undefined;
   #copies = NO_COPIES;
 
   constructor(parts: KvParts, start: LeaseStart) {
@@ -51,7 +57,13 @@ export class PageLease implements KvLease {
     this.matchedTokens = start.matchedTokens;
     this.missReason = start.missReason;
     this.#table = new PageTable(parts, start.expectedPages);
+    const { endNode, lifetime } = start;
+    this.#claim = endNode && lifetime && new LeaseClaim(parts, endNode, lifetime);
     parts.leases.add(this);
+  }
+
+  get storedTokens(): number {
+    return this.#storedTokens;
   }
 
   get pageTable(): Int32Array {
@@ -103,7 +115,7 @@ export class PageLease implements KvLease {
     this.#assertWritten(tokens, writtenTokens);
     if (this.#phase === 'sealed') return;
     const table = this.#table;
-    const full = fullPagesIn(writtenTokens, this.#parts.pageSize);
+    const full = fullPagesIn(this.#claim?.storable(writtenTokens) ?? 0, this.#parts.pageSize);
     const end = this.#publishingEnd();
     if (end === undefined || full <= table.sharedPages) return;
     this.#assertTransferred();
@@ -118,8 +130,9 @@ export class PageLease implements KvLease {
   seal(tokens: Uint32Array, writtenTokens: number): void {
     this.publish(tokens, writtenTokens);
     if (this.#phase === 'sealed') return;
-    const full = fullPagesIn(writtenTokens, this.#parts.pageSize);
-    const tailTokens = writtenTokens - full * this.#parts.pageSize;
+    const stored = this.#claim?.storable(writtenTokens) ?? 0;
+    const full = fullPagesIn(stored, this.#parts.pageSize);
+    const tailTokens = stored - full * this.#parts.pageSize;
     const end = this.#publishingEnd();
     const isNext = tailTokens > 0 && this.#table.sharedPages === full && this.#isOwnAlone(full);
     if (end !== undefined && isNext) {
@@ -154,6 +167,7 @@ export class PageLease implements KvLease {
       lockNode: this.#lockNode,
       matchedTokens: writtenTokens,
       missReason: 'none',
+      lifetime: publishes ? this.#claim?.lifetime : undefined,
       expectedPages: this.#table.pageCount + 1,
     });
     lease.#table.shareFrom(this.#table, shared);
@@ -166,11 +180,24 @@ export class PageLease implements KvLease {
     this.#assertHeld();
     const { index, leases } = this.#parts;
     this.#endTransfers();
+    if (this.#endNode !== undefined) this.#claim?.settle(this.#endNode, this.#table.array, this.#table.sharedPages);
     this.#table.release();
     // The pages first: an unlocked node must not have held pages.
     if (this.#lockNode !== undefined) index.unlock(this.#lockNode);
     leases.delete(this);
     this.#phase = 'released';
+  }
+
+  /** One more claim ends where its own does. */
+  claimAlso(claim: ClaimOptions): void {
+    this.#assertHeld();
+    if (this.#endNode !== undefined) this.#parts.lifetimes.claimAt(this.#endNode, this.#salt, claim);
+  }
+
+  /** Its claim ends: what it stored and nobody else claims goes with the release. */
+  abandon(): void {
+    this.#assertHeld();
+    this.#claim?.abandon();
   }
 
   /** Fills the table of a new lease: the path to its end, then private pages, into the first of which `source` is to be copied. */
@@ -189,6 +216,7 @@ export class PageLease implements KvLease {
       phase: this.#phase === 'sealed' ? 'sealed' : 'live',
       endNode: this.#endNode,
       lockNode: this.#lockNode,
+      claim: this.#claim?.isEnded === false ? this.#claim.id : undefined,
       table: this.#table,
       copies: this.#copies,
     };
@@ -197,7 +225,8 @@ export class PageLease implements KvLease {
   /** Where the next page would be published; undefined when this lease publishes nothing (any more). */
   #publishingEnd(): NodeId | undefined {
     const end = this.#endNode;
-    return end === undefined || this.#parts.index.isDetached(end) ? undefined : end;
+    if (end === undefined || this.#claim === undefined || this.#claim.isEnded) return undefined;
+    return this.#parts.index.isDetached(end) ? undefined : end;
   }
 
   #isOwnAlone(place: number): boolean {
@@ -211,12 +240,18 @@ export class PageLease implements KvLease {
     run.table = this.#table.array;
     run.firstPage = this.#table.sharedPages;
     run.endPage = endPage;
+    run.salt = this.#salt;
+    run.terms = this.#claim?.lifetime.terms;
+    run.storedTokens = 0;
     return run;
   }
 
   #endRun(node: NodeId, sharedPages: number): void {
+    const run = this.#parts.run;
+    this.#storedTokens += run.storedTokens;
     // The caller's tokens are not kept.
-    this.#parts.run.tokens = NO_TOKENS;
+    run.tokens = NO_TOKENS;
+    if (node !== this.#endNode) this.#claim?.moveTo(node);
     this.#endNode = node;
     this.#lockNode = node;
     this.#table.sharedPages = sharedPages;

@@ -43,6 +43,8 @@ export class PagePool {
   readonly #freeStack: Int32Array;
   readonly #freeAt: Int32Array;
   readonly #stateCounts = new Int32Array(5);
+  /** Pages with a reference count of at least 2. */
+  sharedPages = 0;
 
   /** @param pages all pages, the null page included; at least 2. Allocation starts with page 1. */
   constructor(pages: number) {
@@ -103,7 +105,7 @@ export class PagePool {
     this.#assertUsed(page);
     if (this.#states[page] === PRIVATE)
       throw new InvariantBroken(6, `private page ${page} would be in two page tables`);
-    this.#references[page] = (this.#references[page] as number) + 1;
+    this.#addReference(page);
   }
 
   /** A page table lets go of a page; a private page that a transfer still reads becomes detached. O(1). */
@@ -118,7 +120,7 @@ export class PagePool {
   /** A transfer will read the page, whatever its state. O(1). */
   startTransfer(page: PageId): void {
     this.#assertUsed(page);
-    this.#references[page] = (this.#references[page] as number) + 1;
+    this.#addReference(page);
   }
 
   /** The transfer was performed or given up. O(1). */
@@ -156,9 +158,16 @@ export class PagePool {
     };
   }
 
+  #addReference(page: PageId): void {
+    const count = (this.#references[page] as number) + 1;
+    this.#references[page] = count;
+    if (count === 2) this.sharedPages++;
+  }
+
   #dropReference(page: PageId): number {
     this.#assertKnown(page);
     const left = (this.#references[page] as number) - 1;
+    if (left === 1) this.sharedPages--;
     if (left < 0) throw new KvError('PAGE_DOUBLE_FREE', `Page ${page} was given back more often than it was held.`);
     this.#references[page] = left;
     return left;

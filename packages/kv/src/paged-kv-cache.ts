@@ -1,14 +1,32 @@
+import { CacheClock } from './cache-clock.ts';
+import { TermsBook } from './claim-terms.ts';
+import { entriesOf } from './entries.ts';
 import { KvError } from './errors.ts';
 import { Int32Recycler } from './int32-recycler.ts';
 import { INTERNALS } from './internals.ts';
 import type { AcquireRequest, AcquireResult, KvCache, KvOptions, KvStats, Match, MissReason } from './kv-cache.ts';
+import { EventLog } from './kv-events.ts';
+import { Lifetimes } from './kv-lifetimes.ts';
 import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
-import { assertOptions, assertPrompt, assertRequest } from './kv-validation.ts';
+import { assertOptions, assertPin, assertPrompt, assertRequest, assertRestore, assertTarget } from './kv-validation.ts';
+import type {
+  CacheEntry,
+  Invalidation,
+  InvalidationTarget,
+  KvEvents,
+  PinId,
+  PinRequest,
+  PinResult,
+  RestoreRequest,
+  RestoreResult,
+} from './lifetimes.ts';
 import { LinearIndex } from './linear-index.ts';
 import { PageLease } from './page-lease.ts';
 import { PagePool } from './page-pool.ts';
-import type { LockedMatch } from './prefix-index.ts';
+import { Pins } from './pins.ts';
+import type { LockedMatch, PageRun } from './prefix-index.ts';
 import { RadixIndex } from './radix-index.ts';
+import { restorePath } from './restoration.ts';
 import { type NodeId, NULL_PAGE, pagesFor } from './units.ts';
 
 /** A locked match, or that a request bypasses the index. */
@@ -33,20 +51,44 @@ export class PagedKvCache implements KvCache {
   readonly pages: number;
   readonly pageSize: number;
   readonly #parts: KvParts;
-  readonly #misses: Record<MissReason, number> = { none: 0, cold: 0, evicted: 0, bypass: 0 };
+  readonly #book = new TermsBook();
+  readonly #events: EventLog;
+  readonly #pins: Pins;
+  readonly #hasClock: boolean;
+  readonly #misses: Record<MissReason, number> = {
+    none: 0,
+    cold: 0,
+    evicted: 0,
+    expired: 0,
+    invalidated: 0,
+    bypass: 0,
+  };
   #queriedTokens = 0;
   #hitTokens = 0;
 
   constructor(options: KvOptions) {
     assertOptions(options);
-    const { pages, pageSize, ghostEntries = 4 * pages } = options;
+    const { pages, pageSize, ghostEntries = 4 * pages, pinBudgetPages = 0, eventBuffer = 1_024 } = options;
     this.pages = pages;
     this.pageSize = pageSize;
+    this.#hasClock = options.clock !== undefined;
+    const book = this.#book;
+    const events = new EventLog(eventBuffer);
+    const pins = new Pins(pinBudgetPages, book, events);
+    const clock = new CacheClock(options.clock);
     const pool = new PagePool(pages);
     const Index = options.index === 'linear' ? LinearIndex : RadixIndex;
-    const index = new Index({ pool, pageSize, ghostEntries });
-    const run = { tokens: new Uint32Array(0), table: new Int32Array(0), firstPage: 0, endPage: 0 };
-    this.#parts = { pageSize, pool, index, tables: new Int32Recycler(), run, leases: new Set() };
+    const pinEnded = pins.ended.bind(pins);
+    const index = new Index({ pool, pageSize, ghostEntries, clock, book, events, pinEnded });
+    const lifetimes = new Lifetimes(index, book, clock, options.lifetimes ?? {});
+    this.#events = events;
+    this.#pins = pins;
+    this.#parts = {
+      ...{ pageSize, pool, index, clock, lifetimes, book, pins },
+      tables: new Int32Recycler(),
+      run: emptyRun(),
+      leases: new Set(),
+    };
   }
 
   get freePages(): number {
@@ -57,13 +99,23 @@ export class PagedKvCache implements KvCache {
     return this.#parts.index.evictablePages;
   }
 
+  get pinBudgetPages(): number {
+    return this.#pins.budgetPages;
+  }
+
+  get events(): KvEvents {
+    return this.#events;
+  }
+
   match(tokens: Uint32Array, tokenCount: number, salt: string): Match {
     assertPrompt(tokens, tokenCount, salt);
+    this.#parts.clock.read();
     return this.#parts.index.match(tokens, tokenCount, salt);
   }
 
   acquire(request: AcquireRequest): AcquireResult {
-    assertRequest(request);
+    assertRequest(request, this.#hasClock);
+    this.#parts.clock.read();
     const result = request.mode === 'bypass' ? this.#acquirePrivate(request) : this.#acquireShared(request);
     if (result.ok) {
       this.#queriedTokens += request.tokenCount;
@@ -74,7 +126,67 @@ export class PagedKvCache implements KvCache {
   }
 
   clear(salt?: string): number {
-    return salt === undefined ? this.#parts.index.removeAll() : this.#parts.index.remove(salt);
+    const { index } = this.#parts;
+    const pages = salt === undefined ? index.removeAll() : index.remove(salt);
+    if (this.#events.isRecording) {
+      this.#events.tell({ kind: 'cleared', medium: 'memory', ...(salt === undefined ? {} : { salt }) });
+    }
+    return pages;
+  }
+
+  expire(): number {
+    const { clock, index, lifetimes } = this.#parts;
+    clock.read();
+    const before = index.endedClaims;
+    lifetimes.expire();
+    return index.endedClaims - before;
+  }
+
+  invalidate(target: InvalidationTarget): Invalidation {
+    assertTarget(target);
+    const { clock, index, lifetimes, pool } = this.#parts;
+    clock.read();
+    const before = {
+      claims: index.endedClaims,
+      pages: index.removedPages,
+      free: pool.freePages,
+      pins: this.#pins.count,
+    };
+    const { salt, tag, session } = target;
+    if (salt !== undefined && tag === undefined && session === undefined) index.remove(salt, 'invalidated');
+    else lifetimes.end(target);
+    return {
+      claims: index.endedClaims - before.claims,
+      pages: index.removedPages - before.pages,
+      freedPages: pool.freePages - before.free,
+      endedPins: before.pins - this.#pins.count,
+    };
+  }
+
+  closeSession(session: string, salt?: string): Invalidation {
+    return this.invalidate(salt === undefined ? { session } : { session, salt });
+  }
+
+  pin(request: PinRequest): PinResult {
+    assertPin(request, this.#hasClock);
+    this.#parts.clock.read();
+    return this.#pins.pin(this.#parts, request);
+  }
+
+  unpin(pin: PinId): boolean {
+    this.#parts.clock.read();
+    return this.#pins.unpin(this.#parts, pin);
+  }
+
+  entries(): Iterable<CacheEntry> {
+    this.#parts.clock.read();
+    return entriesOf(this.#parts);
+  }
+
+  restore(request: RestoreRequest): RestoreResult {
+    assertRestore(request, this.#hasClock);
+    this.#parts.clock.read();
+    return restorePath(this.#parts, request);
   }
 
   stats(): KvStats {
@@ -86,9 +198,17 @@ export class PagedKvCache implements KvCache {
       publishedPages: pool.count('published'),
       detachedPages: pool.count('detached'),
       evictablePages: index.evictablePages,
+      pinnedPages: index.pinnedPages,
+      sharedPages: pool.sharedPages,
       leases: leases.size,
       nodes: index.nodeCount,
+      claims: index.claimCount,
+      sessions: this.#book.sessionCount,
+      tags: this.#book.tagCount,
+      pins: this.#pins.count,
       evictedPages: index.evictedPages,
+      removedPages: index.removedPages,
+      endedClaims: index.endedClaims,
       queriedTokens: this.#queriedTokens,
       hitTokens: this.#hitTokens,
       misses: { ...this.#misses },
@@ -136,6 +256,7 @@ export class PagedKvCache implements KvCache {
 
   #leaseOn(request: AcquireRequest, found: FoundPages): PageLease {
     const { matchedPages, sourcePage, sourceTokens } = found;
+    const lifetime = request.mode === 'share' ? this.#parts.lifetimes.lifetimeOf(request) : undefined;
     const lease = new PageLease(this.#parts, {
       mode: request.mode,
       salt: request.salt,
@@ -143,12 +264,30 @@ export class PagedKvCache implements KvCache {
       lockNode: found.lockNode,
       matchedTokens: matchedPages * this.pageSize + sourceTokens,
       missReason: found.missReason,
+      lifetime,
       expectedPages: pagesFor(request.tokenCount, this.pageSize) + 1,
     });
     const source = sourcePage === NULL_PAGE ? undefined : { page: sourcePage, tokens: sourceTokens };
     lease.fill(matchedPages, this.#newPages(request, found), source);
+    // Last of all: what this ends may be what was matched, and the lease's claim and references keep it.
+    if (lifetime !== undefined) this.#parts.lifetimes.supersede(lifetime.terms);
+    if (found.endNode !== undefined && lease.matchedTokens > 0) {
+      this.#parts.index.addSaved(found.endNode, lease.matchedTokens);
+    }
     return lease;
   }
+}
+
+function emptyRun(): PageRun {
+  return {
+    tokens: new Uint32Array(0),
+    table: new Int32Array(0),
+    firstPage: 0,
+    endPage: 0,
+    salt: '',
+    terms: undefined,
+    storedTokens: 0,
+  };
 }
 
 /**

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { tokensOf } from './cache.testing.ts';
+import { plainIndexOptions, plainRun } from './index-options.testing.ts';
 import { PagePool } from './page-pool.ts';
-import type { IndexOptions, PageRun, PrefixIndex } from './prefix-index.ts';
+import type { IndexOptions, PrefixIndex } from './prefix-index.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
 /** An index over 19 pages of 4 tokens, and what a cache would do with it. */
@@ -10,7 +11,7 @@ class Bench {
   readonly index: PrefixIndex;
 
   constructor(create: (options: IndexOptions) => PrefixIndex) {
-    this.index = create({ pool: this.pool, pageSize: 4, ghostEntries: 8 });
+    this.index = create(plainIndexOptions(this.pool, 4, 8));
   }
 
   /** Locks what is there, allocates the rest, publishes all full pages. Returns the end and the table. */
@@ -24,7 +25,7 @@ class Bench {
     this.index.readPath(endNode, table);
     for (let place = 0; place < matchedPages; place++) this.pool.retain(table[place] as PageId);
     for (let place = matchedPages; place < table.length; place++) table[place] = this.pool.alloc();
-    const run: PageRun = { tokens, table, firstPage: matchedPages, endPage };
+    const run = plainRun({ tokens, table, firstPage: matchedPages, endPage });
     return { end: this.index.publish(endNode, run), table };
   }
 
@@ -36,7 +37,7 @@ class Bench {
 
   seal(held: { readonly end: NodeId; readonly table: Int32Array }, text: string): NodeId | undefined {
     const place = held.table.length - 1;
-    const run: PageRun = { tokens: tokensOf(text), table: held.table, firstPage: place, endPage: place + 1 };
+    const run = plainRun({ tokens: tokensOf(text), table: held.table, firstPage: place, endPage: place + 1 });
     return this.index.seal(held.end, run, text.length % 4);
   }
 
@@ -124,7 +125,7 @@ export function describePrefixIndex(name: string, create: (options: IndexOptions
       const root = bench.index.view().nodes.find(({ kind }) => kind === 'root')?.node as NodeId;
       bench.index.lock(root);
       const table = Int32Array.of(bench.pool.alloc(), bench.pool.alloc(), bench.pool.alloc());
-      const end = bench.index.publish(root, { tokens, table, firstPage: 0, endPage: 3 });
+      const end = bench.index.publish(root, plainRun({ tokens, table, firstPage: 0, endPage: 3 }));
       expect([...table]).toEqual([1, 2, 5]);
       expect([3, 4].map((page) => bench.pool.state(page as PageId))).toEqual(['free', 'free']);
       expect([1, 2, 5].map((page) => bench.pool.references(page as PageId))).toEqual([2, 2, 1]);

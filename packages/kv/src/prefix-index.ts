@@ -1,14 +1,27 @@
+import type { CacheClock } from './cache-clock.ts';
+import type { ClaimTerms, TermsBook } from './claim-terms.ts';
 import type { Match, MissReason } from './kv-cache.ts';
+import type { EventLog } from './kv-events.ts';
+import type { PinEnd } from './lifetimes.ts';
 import type { PagePool } from './page-pool.ts';
-import type { NodeId, PageId } from './units.ts';
+import type { ClaimId, NodeId, PageId } from './units.ts';
+
+/** Why a page left the index. `replaced`: a longer page that begins with the same tokens took its place. */
+export type RemovalReason = 'evicted' | 'expired' | 'invalidated' | 'replaced';
 
 /** What an index is made of. */
 export interface IndexOptions {
   readonly pool: PagePool;
   /** Tokens a page. */
   readonly pageSize: number;
-  /** Evicted pages that are remembered. */
+  /** Pages that left and are remembered. */
   readonly ghostEntries: number;
+  readonly clock: CacheClock;
+  /** The terms that its claims have; it counts them there. */
+  readonly book: TermsBook;
+  readonly events: EventLog;
+  /** A pin ended, other than by `unpin`. */
+  readonly pinEnded: (claim: ClaimId, reason: PinEnd) => void;
 }
 
 /** What `lockMatch` found and locked. */
@@ -34,6 +47,23 @@ export interface PageRun {
   /** Places [firstPage, endPage) of the table. */
   readonly firstPage: number;
   readonly endPage: number;
+  /** Whose pages they are, for whoever listens. */
+  readonly salt: string;
+  readonly terms: ClaimTerms | undefined;
+  /** Counts the tokens of pages that were not there. */
+  storedTokens: number;
+}
+
+/** A claim as the checker and the enumeration see it. */
+export interface ClaimRecord {
+  readonly claim: ClaimId;
+  readonly terms: ClaimTerms;
+  readonly state: 'held' | 'settled';
+  readonly deadlineMs: number;
+  /** When it ends by itself; Infinity while it is held. */
+  readonly expiryMs: number;
+  /** A timer will end it. */
+  readonly isTimed: boolean;
 }
 
 /**
@@ -49,11 +79,20 @@ export interface PrefixIndex {
   readonly nodeCount: number;
   /** Pages evicted since the start. */
   readonly evictedPages: number;
+  /** Pages that left since the start because no claim covered them any more, or with their salt. */
+  readonly removedPages: number;
+  /** Pages with a pin at them or below. */
+  readonly pinnedPages: number;
+  /** Claims, held ones included, and how many of them ended since the start, other than by eviction of all that they covered. */
+  readonly claimCount: number;
+  readonly endedClaims: number;
 
   /** Longest published prefix of the first `tokenCount` tokens, its last token left out. Pure. */
   match(tokens: Uint32Array, tokenCount: number, salt: string): Match;
-  /** Matches and locks what it found, with the page whose rows would be copied. The result is reused by the next call. */
+  /** Matches and locks what it found, with the page whose rows would be copied; it is used now. The result is reused by the next call. */
   lockMatch(tokens: Uint32Array, tokenCount: number, salt: string): LockedMatch;
+  /** As `lockMatch`, but the last token counts as well, and nothing is used by it. */
+  lockWhole(tokens: Uint32Array, tokenCount: number, salt: string): LockedMatch;
   /** One more lease ends in the node. */
   lock(node: NodeId): void;
   /** A lease no longer ends in the node; what becomes unlocked joins the eviction order, tail before head. */
@@ -74,12 +113,33 @@ export interface PrefixIndex {
    * returned. Undefined, and nothing happens, when a longer page begins with these tokens.
    */
   seal(end: NodeId, run: PageRun, tokenCount: number): NodeId | undefined;
-  /** Frees the least recently used unlocked page. Precondition: `evictablePages` > 0. */
+  /** Frees the page that is worth least. Precondition: `evictablePages` > 0. */
   evict(): void;
-  /** Takes every page of a salt out of the index. Returns how many. */
-  remove(salt: string): number;
+  /** Takes every page of a salt out of the index. Returns how many. With a reason, misses will name it. */
+  remove(salt: string, reason?: 'invalidated'): number;
   /** Takes every page out of the index. Returns how many. */
   removeAll(): number;
+
+  /** A claim at a locked node, held by a lease that moves it along. O(depth). */
+  hold(node: NodeId, terms: ClaimTerms): ClaimId;
+  /** Moves a held claim to a locked node below its own. */
+  extend(claim: ClaimId, node: NodeId): void;
+  /** Was it ended while its lease held it? Pure. */
+  isEnded(claim: ClaimId): boolean;
+  /** The lease lets go: merges the claim with an equal one. Returns the one that is left, undefined when it covered nothing. O(depth). */
+  settle(claim: ClaimId, deadlineMs: number): ClaimId | undefined;
+  /** Ends a settled claim. O(depth + pages that leave). */
+  end(claim: ClaimId, reason: 'invalidated' | 'expired'): void;
+  /** Ends all claims with these terms. O(claims x depth + pages that leave). */
+  endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired'): void;
+  /** Ends claims whose time has come, as far as `work` reaches. */
+  expire(work: { left: number }): void;
+  /** The node on the way to a locked node that ends after `pages` pages; `table` is its page table. May split. O(depth). */
+  endOnWay(node: NodeId, pages: number, table: Int32Array): NodeId;
+  /** Pages from the root to the node, and how many of them are not pinned. O(depth). */
+  wayTo(node: NodeId): { readonly pages: number; readonly unpinnedPages: number };
+  /** Tokens that a request found at the end of a node and did not compute. */
+  addSaved(node: NodeId, tokens: number): void;
   /** Everything the checker needs, copied. Slow. */
   view(): IndexView;
 }
@@ -95,6 +155,16 @@ export interface NodeView {
   readonly children: readonly NodeId[];
   readonly pages: readonly PageId[];
   readonly lockCount: number;
+  /** Claims that end at the node. */
+  readonly claims: readonly ClaimRecord[];
+  /** [bands] claims that end in its subtree, as they are counted; of these, held ones. */
+  readonly claimCounts: readonly number[];
+  readonly heldCount: number;
+  /** Until when it seems to live; with `isLoose`, at most. */
+  readonly liveUntilMs: number;
+  readonly isLoose: boolean;
+  readonly isReused: boolean;
+  readonly savedTokens: number;
   /** Undefined except for a root of the index. */
   readonly salt: string | undefined;
 }
@@ -104,8 +174,11 @@ export interface IndexView {
   readonly tokensOf: (page: PageId) => readonly number[];
   /** Whether the digest kept for a page is that of the salt and these tokens. */
   readonly hasDigestOf: (page: PageId, salt: string, tokens: readonly number[]) => boolean;
-  /** Unlocked nodes, the next to be evicted first. */
-  readonly evictionOrder: readonly NodeId[];
+  /** [slots] nodes without locks and pins, the next to be evicted first, in each of the lists of `BandOrders`; `slotPages` as counted. */
+  readonly evictionOrders: readonly (readonly NodeId[])[];
+  readonly slotPages: readonly number[];
+  readonly pinnedPages: number;
+  readonly claimCount: number;
   readonly evictablePages: number;
   readonly nodeCount: number;
   /** Faults of the index's own bookkeeping that the fields above cannot show. */

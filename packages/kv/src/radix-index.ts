@@ -1,3 +1,5 @@
+import { CLAIM_STATES } from './claim-columns.ts';
+import type { ClaimTerms } from './claim-terms.ts';
 import { InvariantBroken } from './errors.ts';
 import { INTERNALS } from './internals.ts';
 import type { Match, MissReason } from './kv-cache.ts';
@@ -5,10 +7,9 @@ import type { IndexOptions, IndexView, LockedMatch, PageRun, PrefixIndex } from 
 import { NO_NODE } from './radix-nodes.ts';
 import { createRadixParts, type RadixParts } from './radix-parts.ts';
 import { RadixPublication } from './radix-publication.ts';
-import { RadixRemoval } from './radix-removal.ts';
 import { viewRadix } from './radix-view.ts';
 import { RadixWalk } from './radix-walk.ts';
-import { type NodeId, NULL_PAGE } from './units.ts';
+import { type ClaimId, type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
 /**
  * A radix tree over full pages, after SGLang's RadixAttention (L. Zheng et al., "SGLang", 2023), with ordered children and a clock-free
@@ -21,7 +22,6 @@ export class RadixIndex implements PrefixIndex {
   evictedPages = 0;
   readonly #parts: RadixParts;
   readonly #walk: RadixWalk;
-  readonly #removal: RadixRemoval;
   readonly #publication: RadixPublication;
   readonly #found: { -readonly [K in keyof LockedMatch]: LockedMatch[K] } = {
     endNode: NO_NODE,
@@ -34,9 +34,8 @@ export class RadixIndex implements PrefixIndex {
 
   constructor(options: IndexOptions) {
     this.#parts = createRadixParts(options);
-    this.#walk = new RadixWalk(this.#parts.nodes, this.#parts.tokens);
-    this.#removal = new RadixRemoval(this.#parts);
-    this.#publication = new RadixPublication(this.#parts, this.#removal);
+    this.#walk = new RadixWalk(this.#parts);
+    this.#publication = new RadixPublication(this.#parts);
   }
 
   get evictablePages(): number {
@@ -47,26 +46,38 @@ export class RadixIndex implements PrefixIndex {
     return this.#parts.nodes.liveCount;
   }
 
+  get removedPages(): number {
+    return this.#parts.removal.removedPages;
+  }
+
+  get pinnedPages(): number {
+    return this.#parts.locks.pinnedPages;
+  }
+
+  get claimCount(): number {
+    return this.#parts.columns.liveCount;
+  }
+
+  get endedClaims(): number {
+    return this.#parts.claims.endedClaims;
+  }
+
   match(tokens: Uint32Array, tokenCount: number, salt: string): Match {
-    const walk = this.#follow(tokens, tokenCount, salt);
+    // The last token is always computed: its logits are wanted.
+    const walk = this.#follow(tokens, tokenCount - 1, salt);
     const matchedTokens = walk.matchedPages * this.#parts.pageSize + walk.sourceTokens;
     return { matchedTokens, missReason: this.#missReason(tokens, tokenCount, salt) };
   }
 
   lockMatch(tokens: Uint32Array, tokenCount: number, salt: string): LockedMatch {
-    const { nodes, roots, locks } = this.#parts;
-    const root = roots.findOrCreate(salt);
-    const walk = this.#follow(tokens, tokenCount, salt);
-    const found = this.#found;
-    found.matchedPages = walk.matchedPages;
-    found.sourcePage = walk.sourcePage;
-    found.sourceTokens = walk.sourceTokens;
+    const found = this.#lockUpTo(tokens, tokenCount - 1, salt);
     found.missReason = this.#missReason(tokens, tokenCount, salt);
-    found.endNode = walk.matchedPages === 0 ? root.node : nodes.endAt(walk.node, walk.pagesInNode, walk.lastPage);
-    // The source is the first page of its node by now: the split above left the tail, which begins with it, in the old node.
-    found.lockNode = walk.sourcePage === NULL_PAGE ? found.endNode : nodes.endAt(walk.sourceNode, 1, walk.sourcePage);
-    locks.lock(found.lockNode);
+    this.#parts.claims.touch(found.lockNode);
     return found;
+  }
+
+  lockWhole(tokens: Uint32Array, tokenCount: number, salt: string): LockedMatch {
+    return this.#lockUpTo(tokens, tokenCount, salt);
   }
 
   lock(node: NodeId): void {
@@ -103,22 +114,24 @@ export class RadixIndex implements PrefixIndex {
   }
 
   evict(): void {
-    const { nodes, pool, order, locks, memory, digest } = this.#parts;
+    const { nodes, pool, order, locks, claims, removal } = this.#parts;
     const node = order.victim();
-    if (node === undefined) throw new InvariantBroken(4, 'a page was to be evicted, but every node is locked');
+    if (node === undefined)
+      throw new InvariantBroken(4, 'a page was to be evicted, but every node is locked or pinned');
     const page = nodes.lastPage(node);
     if (nodes.childCount(node) > 0) throw new InvariantBroken(4, `node ${node} is older than its children`);
     if (pool.references(page) > 0)
       throw new InvariantBroken(3, `page ${page} is held, but its node ${node} is unlocked`);
-    digest.startBeforePage(node, page);
-    memory.remember(page, digest);
+    removal.tellEvicted(node, page);
     if (nodes.pageCount(node) > 1) {
+      order.trimmed(node);
       nodes.trim(node);
       locks.evictablePages--;
     } else {
       const parent = nodes.parent(node);
       nodes.unlinkChild(node);
-      locks.forget(node);
+      locks.withdraw(node);
+      claims.moveUp(node);
       nodes.recycle(node);
       if (nodes.isRoot(parent)) this.#parts.roots.dropUnused(parent);
     }
@@ -126,14 +139,70 @@ export class RadixIndex implements PrefixIndex {
     this.evictedPages++;
   }
 
-  remove(salt: string): number {
-    return this.#removal.removeSalt(salt);
+  remove(salt: string, reason?: 'invalidated'): number {
+    const { removal, claims } = this.#parts;
+    return removal.removeSalt(salt, reason, (node, pinEnd) => claims.abandon(node, pinEnd));
   }
 
   removeAll(): number {
     let pages = 0;
     for (const salt of this.#parts.roots.salts()) pages += this.remove(salt);
     return pages;
+  }
+
+  hold(node: NodeId, terms: ClaimTerms): ClaimId {
+    return this.#parts.claims.hold(node, terms);
+  }
+
+  extend(claim: ClaimId, node: NodeId): void {
+    this.#parts.claims.extend(claim, node);
+  }
+
+  isEnded(claim: ClaimId): boolean {
+    return this.#parts.columns.state(claim) === CLAIM_STATES.ended;
+  }
+
+  settle(claim: ClaimId, deadlineMs: number): ClaimId | undefined {
+    return this.#parts.claims.settle(claim, deadlineMs);
+  }
+
+  end(claim: ClaimId, reason: 'invalidated' | 'expired'): void {
+    this.#parts.claims.end(claim, reason);
+  }
+
+  endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired'): void {
+    this.#parts.claims.endAll(terms, reason);
+  }
+
+  expire(work: { left: number }): void {
+    this.#parts.claims.expire(work);
+  }
+
+  endOnWay(node: NodeId, pages: number, table: Int32Array): NodeId {
+    const { nodes } = this.#parts;
+    let end = this.wayTo(node).pages;
+    let at = node;
+    while (end - nodes.pageCount(at) >= pages && !nodes.isRoot(at)) {
+      end -= nodes.pageCount(at);
+      at = nodes.parent(at);
+    }
+    if (nodes.isRoot(at)) return at;
+    return nodes.endAt(at, pages - (end - nodes.pageCount(at)), table[pages - 1] as PageId);
+  }
+
+  wayTo(node: NodeId): { readonly pages: number; readonly unpinnedPages: number } {
+    const { nodes } = this.#parts;
+    let pages = 0;
+    let unpinnedPages = 0;
+    for (let at = node; at !== NO_NODE; at = nodes.parent(at)) {
+      pages += nodes.pageCount(at);
+      if (!nodes.claims.isPinned(at)) unpinnedPages += nodes.pageCount(at);
+    }
+    return { pages, unpinnedPages };
+  }
+
+  addSaved(node: NodeId, tokens: number): void {
+    this.#parts.nodes.claims.addSaved(node, tokens);
   }
 
   view(): IndexView {
@@ -145,23 +214,49 @@ export class RadixIndex implements PrefixIndex {
     return this.#parts;
   }
 
-  #follow(tokens: Uint32Array, tokenCount: number, salt: string): RadixWalk {
-    const root = this.#parts.roots.find(salt);
-    // The last token is always computed: its logits are wanted.
-    if (root === undefined) this.#walk.reset(NO_NODE);
-    else this.#walk.follow(root.node, tokens, tokenCount - 1);
+  #lockUpTo(tokens: Uint32Array, limit: number, salt: string): { -readonly [K in keyof LockedMatch]: LockedMatch[K] } {
+    const { nodes, roots, locks } = this.#parts;
+    const root = roots.findOrCreate(salt);
+    const walk = this.#follow(tokens, limit, salt);
+    const found = this.#found;
+    found.matchedPages = walk.matchedPages;
+    found.sourcePage = walk.sourcePage;
+    found.sourceTokens = walk.sourceTokens;
+    found.endNode = walk.matchedPages === 0 ? root.node : nodes.endAt(walk.node, walk.pagesInNode, walk.lastPage);
+    // The source is the first page of its node by now: the split above left the tail, which begins with it, in the old node.
+    found.lockNode = walk.sourcePage === NULL_PAGE ? found.endNode : nodes.endAt(walk.sourceNode, 1, walk.sourcePage);
+    locks.lock(found.lockNode);
+    return found;
+  }
+
+  /** Follows at most `limit` tokens through what lives now. */
+  #follow(tokens: Uint32Array, limit: number, salt: string): RadixWalk {
+    const { roots, wheel, clock, claims } = this.#parts;
+    const root = roots.find(salt);
+    if (root === undefined) {
+      this.#walk.reset(NO_NODE);
+      return this.#walk;
+    }
+    const isLate = wheel.isBehind(clock.nowMs);
+    this.#walk.follow(root.node, tokens, limit, isLate ? 'checked' : 'trusted');
+    if (this.#walk.isUnsure) {
+      // Rare: claims were ended by request just where the wheel is late. Once it has caught up, what is in the tree lives.
+      claims.expire({ left: Number.POSITIVE_INFINITY });
+      return this.#follow(tokens, limit, salt);
+    }
     return this.#walk;
   }
 
   /** Why the token after the last walk's match is missing. */
   #missReason(tokens: Uint32Array, tokenCount: number, salt: string): MissReason {
     const { digest, memory, pageSize } = this.#parts;
-    const { matchedPages, lastPage, sourceTokens } = this.#walk;
+    const { matchedPages, lastPage, sourceTokens, metExpired } = this.#walk;
     const from = matchedPages * pageSize;
     const matched = from + sourceTokens;
     if (matched === tokenCount - 1) return 'none';
+    if (metExpired) return 'expired';
     if (lastPage === NULL_PAGE) digest.start(salt);
     else digest.startAfterPage(lastPage);
-    return memory.explains(tokens, { from, matched, tokenCount }, digest) ? 'evicted' : 'cold';
+    return memory.explain(tokens, { from, matched, tokenCount }, digest);
   }
 }

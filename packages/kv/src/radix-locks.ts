@@ -1,21 +1,23 @@
+import type { BandOrders } from './band-orders.ts';
 import { InvariantBroken } from './errors.ts';
-import type { EvictionOrder } from './eviction-order.ts';
 import { NO_NODE, type RadixNodes } from './radix-nodes.ts';
 import type { SaltRoots } from './salt-roots.ts';
 import type { NodeId } from './units.ts';
 
 /**
- * Lock counts from a node to its root, and with them what can be evicted: a node without locks is in the eviction order, and its
+ * Lock counts from a node to its root, and with them what can be evicted: a node without locks and pins is in the eviction order, and its
  * pages are counted. A parent is unlocked after its children, in one release and over all of them, so the oldest node is always a leaf.
  */
 export class RadixLocks {
-  /** Pages of unlocked nodes. */
+  /** Pages of nodes without locks and pins. */
   evictablePages = 0;
+  /** Pages of nodes with a pin in their subtree. */
+  pinnedPages = 0;
   readonly #nodes: RadixNodes;
-  readonly #order: EvictionOrder;
+  readonly #order: BandOrders;
   readonly #roots: SaltRoots;
 
-  constructor(nodes: RadixNodes, order: EvictionOrder, roots: SaltRoots) {
+  constructor(nodes: RadixNodes, order: BandOrders, roots: SaltRoots) {
     this.#nodes = nodes;
     this.#order = order;
     this.#roots = roots;
@@ -30,9 +32,7 @@ export class RadixLocks {
   lockOne(node: NodeId): void {
     const count = this.#nodes.lockCount(node);
     this.#nodes.setLockCount(node, count + 1);
-    if (count > 0 || this.#nodes.isRoot(node)) return;
-    this.#order.remove(node);
-    this.evictablePages -= this.#nodes.pageCount(node);
+    if (count === 0 && !this.#nodes.isRoot(node)) this.withdraw(node);
   }
 
   /** One lease less below each node from `node` up to, but without, `stop`. O(depth). */
@@ -47,10 +47,18 @@ export class RadixLocks {
     }
   }
 
-  /** The unlocked node leaves the index with what is left of its label. O(1). */
-  forget(node: NodeId): void {
+  /** The node cannot be evicted any more, or is about to leave the index; nothing happens when it could not. O(1). */
+  withdraw(node: NodeId): void {
+    if (this.#nodes.claims.slot(node) === 0) return;
     this.#order.remove(node);
     this.evictablePages -= this.#nodes.pageCount(node);
+  }
+
+  /** The node can be evicted, unless something holds it. O(1). */
+  offer(node: NodeId): void {
+    if (this.#nodes.lockCount(node) > 0 || this.#nodes.claims.isPinned(node)) return;
+    this.#order.add(node);
+    this.evictablePages += this.#nodes.pageCount(node);
   }
 
   #unlockOne(node: NodeId): void {
@@ -60,9 +68,6 @@ export class RadixLocks {
     if (count > 0) return;
     if (this.#nodes.isDead(node)) this.#nodes.recycle(node);
     else if (this.#nodes.isRoot(node)) this.#roots.dropUnused(node);
-    else {
-      this.#order.add(node);
-      this.evictablePages += this.#nodes.pageCount(node);
-    }
+    else this.offer(node);
   }
 }

@@ -1,6 +1,7 @@
 import { ChildLists } from './child-lists.ts';
 import type { Int32Recycler } from './int32-recycler.ts';
 import { INTERNALS } from './internals.ts';
+import { NodeClaims } from './node-claims.ts';
 import type { PageTokens } from './page-tokens.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
@@ -40,6 +41,8 @@ export class RadixNodes {
   readonly #previousPage: Int32Array;
   /** Children are in the order of the tokens of their first pages. */
   readonly #children: ChildLists;
+  /** What is kept of the claims below each node. */
+  readonly claims: NodeClaims;
   // [capacity] each
   #kind: Uint8Array;
   #parent: Int32Array;
@@ -67,6 +70,7 @@ export class RadixNodes {
     this.#pageCount = new Int32Array(capacity);
     this.#lockCount = new Int32Array(capacity);
     this.#children = new ChildLists(capacity, recycler);
+    this.claims = new NodeClaims(capacity);
     this.#spare = new Int32Array(capacity);
   }
 
@@ -238,6 +242,7 @@ export class RadixNodes {
     this.#lastPage[head] = boundary;
     this.#pageCount[head] = pages;
     this.#lockCount[head] = this.lockCount(node);
+    this.claims.split(node, head);
     this.#nextPage[boundary] = NULL_PAGE;
     this.#previousPage[tailFirst] = NULL_PAGE;
     this.#firstPage[node] = tailFirst;
@@ -258,6 +263,7 @@ export class RadixNodes {
     const node = (this.#spareCount > 0 ? this.#spare[--this.#spareCount] : this.#end++) as NodeId;
     this.#kind[node] = kind;
     this.#parent[node] = parent;
+    this.claims.reset(node);
     if (kind === NODE_KINDS.live) this.liveCount++;
     return node;
   }
@@ -274,6 +280,7 @@ export class RadixNodes {
     this.#lockCount = longer(this.#lockCount, capacity);
     this.#spare = longer(this.#spare, capacity);
     this.#children.grow(capacity);
+    this.claims.grow(capacity);
   }
 }
 

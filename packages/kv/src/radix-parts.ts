@@ -1,13 +1,20 @@
+import { BandOrders } from './band-orders.ts';
+import type { CacheClock } from './cache-clock.ts';
+import { ClaimColumns } from './claim-columns.ts';
+import type { TermsBook } from './claim-terms.ts';
 import { EvictionMemory } from './eviction-memory.ts';
-import { EvictionOrder } from './eviction-order.ts';
 import { Int32Recycler } from './int32-recycler.ts';
+import type { EventLog } from './kv-events.ts';
 import type { PagePool } from './page-pool.ts';
 import { PageTokens } from './page-tokens.ts';
 import { PathDigest } from './path-digest.ts';
 import type { IndexOptions } from './prefix-index.ts';
+import { RadixClaims } from './radix-claims.ts';
 import { RadixLocks } from './radix-locks.ts';
 import { RadixNodes } from './radix-nodes.ts';
+import { RadixRemoval } from './radix-removal.ts';
 import { SaltRoots } from './salt-roots.ts';
+import { TimingWheel } from './timing-wheel.ts';
 
 /** What a radix index is made of; its operations work on the same parts. */
 export interface RadixParts {
@@ -16,18 +23,58 @@ export interface RadixParts {
   readonly tokens: PageTokens;
   readonly nodes: RadixNodes;
   readonly roots: SaltRoots;
-  readonly order: EvictionOrder;
+  readonly order: BandOrders;
   readonly locks: RadixLocks;
   readonly memory: EvictionMemory;
   readonly digest: PathDigest;
+  readonly columns: ClaimColumns;
+  readonly wheel: TimingWheel;
+  readonly book: TermsBook;
+  readonly clock: CacheClock;
+  readonly events: EventLog;
+  readonly removal: RadixRemoval;
+  readonly claims: RadixClaims;
 }
 
-export function createRadixParts({ pool, pageSize, ghostEntries }: IndexOptions): RadixParts {
+export function createRadixParts({
+  pool,
+  pageSize,
+  ghostEntries,
+  clock,
+  book,
+  events,
+  pinEnded,
+}: IndexOptions): RadixParts {
   const tokens = new PageTokens(pool.pages, pageSize);
   const nodes = new RadixNodes(pool.pages, tokens, new Int32Recycler());
   const roots = new SaltRoots(nodes);
-  const order = new EvictionOrder(pool.pages);
+  const order = new BandOrders(nodes, pool.pages);
   const locks = new RadixLocks(nodes, order, roots);
   const memory = new EvictionMemory(ghostEntries, tokens);
-  return { pageSize, pool, tokens, nodes, roots, order, locks, memory, digest: new PathDigest(nodes, tokens, roots) };
+  const digest = new PathDigest(nodes, tokens, roots);
+  // A claim a page, and some for running requests; more claims than that (many sessions at the same places) make the columns grow.
+  const capacity = pool.pages + 64;
+  const columns = new ClaimColumns(capacity);
+  const wheel = new TimingWheel(clock.nowMs);
+  wheel.reserve(capacity);
+  const base = {
+    pageSize,
+    pool,
+    tokens,
+    nodes,
+    roots,
+    order,
+    locks,
+    memory,
+    digest,
+    columns,
+    wheel,
+    book,
+    clock,
+    events,
+  };
+  const removal = new RadixRemoval(base);
+  const discardLeaf = removal.removeLeaf.bind(removal);
+  const claims = new RadixClaims({ ...base, discardLeaf, pinEnded });
+  return { ...base, removal, claims };
 }

@@ -1,36 +1,39 @@
+import { CLAIM_STATES, NO_CLAIM } from './claim-columns.ts';
+import { tagsOf } from './claim-terms.ts';
+import { pageKey } from './kv-events.ts';
 import type { PageRun } from './prefix-index.ts';
 import { NO_NODE } from './radix-nodes.ts';
 import type { RadixParts } from './radix-parts.ts';
-import type { RadixRemoval } from './radix-removal.ts';
 import type { NodeId, PageId } from './units.ts';
 
 /** Where in the tree and in the table the next page of a run goes. */
 interface Insertion {
   /** The run continues behind this node. */
-  readonly node: NodeId;
+  node: NodeId;
   /** Place among its children, by the order of tokens. */
-  readonly place: number;
+  place: number;
   /** Place in the page table. */
-  readonly at: number;
+  at: number;
   /** Tokens of the page. */
-  readonly tokenCount: number;
+  tokenCount: number;
+  /** It becomes part of the node's own label. */
+  grows: boolean;
 }
 
 /** How written pages enter a radix index. */
 export class RadixPublication {
   readonly #parts: RadixParts;
-  readonly #removal: RadixRemoval;
   /** One object for all insertions: publishing allocates nothing. */
-  readonly #insertion: { -readonly [K in keyof Insertion]: Insertion[K] } = {
+  readonly #insertion: Insertion = {
     node: NO_NODE,
     place: 0,
     at: 0,
     tokenCount: 0,
+    grows: false,
   };
 
-  constructor(parts: RadixParts, removal: RadixRemoval) {
+  constructor(parts: RadixParts) {
     this.#parts = parts;
-    this.#removal = removal;
   }
 
   /** See `PrefixIndex.publish`. */
@@ -41,7 +44,7 @@ export class RadixPublication {
     while (at < run.endPage) {
       const insertion = this.#insertAt(node, run, at, pageSize);
       const twin = this.#twinOf(insertion, run);
-      if (twin === undefined) return this.#store(insertion, run);
+      if (twin === undefined) return this.#storeRest(insertion, run);
       const end = at + this.#countTwins(twin, run, at);
       node = this.#adopt(twin, run, at, end);
       at = end;
@@ -55,7 +58,7 @@ export class RadixPublication {
     const at = run.firstPage;
     const insertion = this.#insertAt(end, run, at, tokenCount);
     const twin = this.#twinOf(insertion, run);
-    if (twin === undefined) return this.#store(insertion, run);
+    if (twin === undefined) return this.#storeRest(insertion, run);
     // The child begins with these tokens and goes on: whoever wants them copies them from there.
     if (tokens.count(nodes.firstPage(twin)) > tokenCount) return undefined;
     return this.#adopt(twin, run, at, at + 1);
@@ -67,6 +70,7 @@ export class RadixPublication {
     insertion.place = this.#parts.nodes.lowerBound(node, run.tokens, at * this.#parts.pageSize, tokenCount);
     insertion.at = at;
     insertion.tokenCount = tokenCount;
+    insertion.grows = this.#canGrow(insertion);
     return insertion;
   }
 
@@ -111,13 +115,37 @@ export class RadixPublication {
     return node;
   }
 
-  /** The run's pages from `at` on are new. */
-  #store(insertion: Insertion, run: PageRun): NodeId {
-    const { nodes, tokens, pool, memory, digest, pageSize } = this.#parts;
-    const { node, tokenCount } = insertion;
+  /** The run's pages from `at` on are new. A sealed page that the first of them begins with gives way, and its claims go over to that page. */
+  #storeRest(insertion: Insertion, run: PageRun): NodeId {
+    const { nodes, claims, removal } = this.#parts;
+    const shadowed = insertion.grows ? undefined : this.#sealedPrefixOf(insertion, run);
+    if (shadowed === undefined) return this.#store(insertion, run, run.endPage);
+    nodes.unlinkChild(shadowed);
+    insertion.place--;
+    if (nodes.claims.firstClaim(shadowed) === NO_CLAIM) {
+      removal.discard(shadowed, 'replaced');
+      return this.#store(insertion, run, run.endPage);
+    }
+    // Claims end with their page, so this one gets a node of its own.
+    const { at } = insertion;
+    const heir = this.#store(insertion, run, at + 1);
+    if (nodes.claims.isReused(shadowed)) nodes.claims.setReused(heir);
+    claims.absorb(shadowed, heir);
+    removal.discard(shadowed, 'replaced');
+    if (at + 1 === run.endPage) return heir;
+    const rest = this.#insertAt(heir, run, at + 1, this.#parts.pageSize);
+    rest.grows = false;
+    return this.#store(rest, run, run.endPage);
+  }
+
+  /** Stores the run's pages [insertion.at, endPage). Returns the node that they end in. */
+  #store(insertion: Insertion, run: PageRun, endPage: number): NodeId {
+    const { nodes, tokens, pool, memory, digest, pageSize, events } = this.#parts;
+    const { node, tokenCount, at } = insertion;
     digest.startAfterNode(node);
-    const target = this.#canGrow(insertion) ? node : this.#createChild(insertion, run);
-    for (let place = insertion.at; place < run.endPage; place++) {
+    const parent = events.isRecording && !this.#isAtStart(node) ? pageKey(digest.high, digest.low) : undefined;
+    const target = insertion.grows ? node : this.#createChild(insertion);
+    for (let place = at; place < endPage; place++) {
       const page = run.table[place] as PageId;
       const from = place * pageSize;
       tokens.store(page, run.tokens, from, tokenCount);
@@ -127,23 +155,48 @@ export class RadixPublication {
       memory.forgetWhole(digest);
       nodes.append(target, page);
       pool.publish(page);
+      run.storedTokens += tokenCount;
     }
+    if (events.isRecording) this.#tell(run, { at, endPage, tokenCount, parent });
     return target;
   }
 
-  /** A leaf that only the publishing lease locks takes full pages into its own label. If others ended there, it would end later for them. */
-  #canGrow({ node, tokenCount }: Insertion): boolean {
-    const { nodes, pageSize } = this.#parts;
-    return (
-      tokenCount === pageSize && !nodes.isRoot(node) && nodes.childCount(node) === 0 && nodes.lockCount(node) === 1
-    );
+  #isAtStart(node: NodeId): boolean {
+    return this.#parts.nodes.isRoot(node);
   }
 
-  #createChild(insertion: Insertion, run: PageRun): NodeId {
+  #tell(run: PageRun, part: { at: number; endPage: number; tokenCount: number; parent: string | undefined }): void {
+    const { events, tokens, pageSize } = this.#parts;
+    const pages = [...run.table.subarray(part.at, part.endPage)] as PageId[];
+    const from = part.at * pageSize;
+    events.tell({
+      kind: 'stored',
+      medium: 'memory',
+      salt: run.salt,
+      ...(part.parent === undefined ? {} : { parent: part.parent }),
+      keys: pages.map((page) => pageKey(tokens.digestHigh(page), tokens.digestLow(page))),
+      tokens: [...run.tokens.subarray(from, from + (pages.length - 1) * pageSize + part.tokenCount)],
+      pageSize,
+      tags: run.terms === undefined ? [] : tagsOf(run.terms),
+    });
+  }
+
+  /**
+   * A leaf that only the publishing lease locks takes full pages into its own label. If others ended there, leases or claims, it would end later
+   * for them; and what was reused is not mixed with what nobody asked for yet.
+   */
+  #canGrow({ node, tokenCount }: Insertion): boolean {
+    const { nodes, pageSize, columns } = this.#parts;
+    if (tokenCount < pageSize || nodes.isRoot(node) || nodes.childCount(node) > 0) return false;
+    if (nodes.lockCount(node) !== 1 || nodes.claims.isReused(node)) return false;
+    const claim = nodes.claims.firstClaim(node);
+    if (claim === NO_CLAIM) return true;
+    return columns.nextOfNode(claim) === NO_CLAIM && columns.state(claim) === CLAIM_STATES.held;
+  }
+
+  #createChild(insertion: Insertion): NodeId {
     const { nodes } = this.#parts;
-    const shadowed = this.#sealedPrefixOf(insertion, run);
-    if (shadowed !== undefined) this.#removal.removeNode(shadowed);
-    const child = nodes.createChild(insertion.node, insertion.place - (shadowed === undefined ? 0 : 1));
+    const child = nodes.createChild(insertion.node, insertion.place);
     nodes.setLockCount(child, 1);
     return child;
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { plainIndexOptions } from './index-options.testing.ts';
 import { PagePool } from './page-pool.ts';
 import { createRadixParts, type RadixParts } from './radix-parts.ts';
-import { RadixRemoval } from './radix-removal.ts';
 import type { NodeId } from './units.ts';
 
 /** A chain of unlocked one-page nodes below a new root. Returns the nodes, the topmost first. */
@@ -22,52 +22,50 @@ function createChain(parts: RadixParts, salt: string, depth: number): NodeId[] {
   return chain;
 }
 
+function removeSalt(parts: RadixParts, salt: string): number {
+  return parts.removal.removeSalt(salt, undefined, (node, pinEnd) => parts.claims.abandon(node, pinEnd));
+}
+
 describe('RadixRemoval', () => {
   it('takes out a chain of 50,000 nodes', () => {
     const pool = new PagePool(50_001);
-    const parts = createRadixParts({ pool, pageSize: 1, ghostEntries: 0 });
+    const parts = createRadixParts(plainIndexOptions(pool, 1, 0));
     createChain(parts, '', 50_000);
-    expect(new RadixRemoval(parts).removeSalt('')).toBe(50_000);
+    expect(removeSalt(parts, '')).toBe(50_000);
     expect(pool.freePages).toBe(50_000);
     expect(parts.locks.evictablePages).toBe(0);
-    expect(parts.order.list()).toEqual([]);
+    expect(parts.order.lists().flat()).toEqual([]);
   });
 
-  it('takes out the middle of a chain and leaves what is above', () => {
+  it('takes out a leaf and leaves what is above', () => {
     const pool = new PagePool(10);
-    const parts = createRadixParts({ pool, pageSize: 1, ghostEntries: 0 });
+    const parts = createRadixParts(plainIndexOptions(pool, 1, 0));
     const chain = createChain(parts, '', 5);
-    expect(new RadixRemoval(parts).removeNode(chain[2] as NodeId)).toBe(3);
-    expect(parts.order.list()).toEqual([chain[1], chain[0]]);
-    expect(parts.nodes.liveCount).toBe(2);
-    expect(parts.locks.evictablePages).toBe(2);
+    parts.removal.removeLeaf(chain[4] as NodeId, 'invalidated');
+    expect(parts.order.lists().flat()).toEqual([chain[3], chain[2], chain[1], chain[0]]);
+    expect(parts.nodes.liveCount).toBe(4);
+    expect(parts.locks.evictablePages).toBe(4);
+    expect(parts.removal.removedPages).toBe(1);
   });
 
   it('keeps a dead node, and the locks above it, until its lease is gone', () => {
     const pool = new PagePool(10);
-    const parts = createRadixParts({ pool, pageSize: 1, ghostEntries: 0 });
-    const chain = createChain(parts, '', 5);
-    const [top, end] = [chain[1] as NodeId, chain[3] as NodeId];
+    const parts = createRadixParts(plainIndexOptions(pool, 1, 0));
+    const chain = createChain(parts, '', 3);
+    const [top, end] = [chain[1] as NodeId, chain[2] as NodeId];
     parts.locks.lock(end);
-    expect(new RadixRemoval(parts).removeNode(chain[2] as NodeId)).toBe(3);
+    parts.removal.removeLeaf(end, 'expired');
     expect(parts.nodes.isDead(end)).toBe(true);
     expect(parts.nodes.lockCount(top)).toBe(1);
-    expect(parts.order.list()).toEqual([]);
+    expect(parts.order.lists().flat()).toEqual([]);
     parts.locks.unlockUpTo(end, 0 as NodeId);
     expect(parts.nodes.isDead(end)).toBe(false);
-    expect(parts.order.list()).toEqual([top, chain[0]]);
+    expect(parts.order.lists().flat()).toEqual([top, chain[0]]);
     expect(parts.locks.evictablePages).toBe(2);
   });
 
-  it('drops a root with the last node below it', () => {
-    const parts = createRadixParts({ pool: new PagePool(10), pageSize: 1, ghostEntries: 0 });
-    const chain = createChain(parts, '', 2);
-    new RadixRemoval(parts).removeNode(chain[0] as NodeId);
-    expect(parts.roots.salts()).toEqual([]);
-  });
-
   it('does not know a salt that has no pages', () => {
-    const parts = createRadixParts({ pool: new PagePool(4), pageSize: 1, ghostEntries: 0 });
-    expect(new RadixRemoval(parts).removeSalt('unknown')).toBe(0);
+    const parts = createRadixParts(plainIndexOptions(new PagePool(4), 1, 0));
+    expect(removeSalt(parts, 'unknown')).toBe(0);
   });
 });

@@ -1,57 +1,111 @@
+import { pageKey } from './kv-events.ts';
+import type { PinEnd } from './lifetimes.ts';
+import type { RemovalReason } from './prefix-index.ts';
 import type { RadixParts } from './radix-parts.ts';
-import { type NodeId, NULL_PAGE } from './units.ts';
+import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
-/** How subtrees leave a radix index while leases may still read them. */
+/** What a removal needs of an index. */
+export type RemovalParts = Omit<RadixParts, 'claims' | 'removal'>;
+
+/** How nodes leave a radix index while leases may still read them. */
 export class RadixRemoval {
-  readonly #parts: RadixParts;
+  /** Pages that left because no claim covered them any more, or with their salt. */
+  removedPages = 0;
+  readonly #parts: RemovalParts;
   readonly #open: NodeId[] = [];
 
-  constructor(parts: RadixParts) {
+  constructor(parts: RemovalParts) {
     this.#parts = parts;
   }
 
-  /** Takes the whole tree of a salt out. Returns its pages. O(pages). */
-  removeSalt(salt: string): number {
-    const root = this.#parts.roots.find(salt);
+  /**
+   * Takes the whole tree of a salt out. Returns its pages. `abandon` ends the claims of each node. O(pages + claims).
+   * With a reason, the pages are remembered for it; without, it is as if they had never been there.
+   */
+  removeSalt(salt: string, reason: 'invalidated' | undefined, abandon: (node: NodeId, pinEnd: PinEnd) => void): number {
+    const { roots, nodes } = this.#parts;
+    const root = roots.find(salt);
     if (root === undefined) return 0;
-    this.#parts.roots.forget(root);
-    return this.#removeSubtree(root.node);
-  }
-
-  /** Takes a node and all below it out. Returns its pages. O(pages + children of its parent). */
-  removeNode(node: NodeId): number {
-    const { nodes, roots } = this.#parts;
-    const parent = nodes.parent(node);
-    nodes.unlinkChild(node);
-    const pages = this.#removeSubtree(node);
-    if (nodes.isRoot(parent)) roots.dropUnused(parent);
+    if (reason !== undefined) this.#eachNode(root.node, (node) => this.#remember(node, reason, root.salt));
+    roots.forget(root);
+    let pages = 0;
+    this.#eachNode(root.node, (node) => {
+      pages += nodes.pageCount(node);
+      this.#parts.locks.withdraw(node);
+      abandon(node, reason ?? 'cleared');
+      this.#release(node);
+    });
+    this.removedPages += pages;
     return pages;
   }
 
-  /** The top is unlinked from above. No recursion: a chain of nodes may be as long as the pool. */
-  #removeSubtree(top: NodeId): number {
+  /** A leaf that no claim covers leaves. O(pages + siblings). */
+  removeLeaf(node: NodeId, reason: RemovalReason): void {
+    this.#parts.nodes.unlinkChild(node);
+    this.removedPages += this.#parts.nodes.pageCount(node);
+    this.discard(node, reason);
+  }
+
+  /** A childless node, unlinked from above, leaves. O(pages). */
+  discard(node: NodeId, reason: RemovalReason): void {
+    this.#remember(node, reason, this.#saltOf(node));
+    this.#release(node);
+  }
+
+  /** One page of a label is about to leave: it is remembered, and told. O(1), and O(depth) while somebody listens. */
+  tellEvicted(node: NodeId, page: PageId): void {
+    const { digest, memory, events } = this.#parts;
+    digest.startBeforePage(node, page);
+    memory.remember(page, digest, 'evicted');
+    if (events.isRecording) this.#tell([page], 'evicted', this.#saltOf(node));
+  }
+
+  #remember(node: NodeId, reason: RemovalReason, salt: string): void {
+    const { nodes, digest, memory, events } = this.#parts;
+    if (reason !== 'replaced') {
+      for (let page = nodes.firstPage(node); page !== NULL_PAGE; page = nodes.nextPage(page)) {
+        digest.startBeforePage(node, page);
+        memory.remember(page, digest, reason);
+      }
+    }
+    if (events.isRecording && nodes.pageCount(node) > 0) {
+      const pages: PageId[] = [];
+      for (let page = nodes.firstPage(node); page !== NULL_PAGE; page = nodes.nextPage(page)) pages.push(page);
+      this.#tell(pages, reason, salt);
+    }
+  }
+
+  #tell(pages: readonly PageId[], reason: RemovalReason, salt: string): void {
+    const { tokens, events } = this.#parts;
+    const keys = pages.map((page) => pageKey(tokens.digestHigh(page), tokens.digestLow(page)));
+    events.tell({ kind: 'removed', medium: 'memory', salt, keys, reason });
+  }
+
+  #saltOf(node: NodeId): string {
+    const { nodes, roots, events } = this.#parts;
+    if (!events.isRecording) return '';
+    let root = node;
+    while (!nodes.isRoot(root)) root = nodes.parent(root);
+    return roots.of(root)?.salt ?? '';
+  }
+
+  /** No recursion: a chain of nodes may be as long as the pool. Children are listed before their parent is visited. */
+  #eachNode(top: NodeId, visit: (node: NodeId) => void): void {
     const { nodes } = this.#parts;
     const open = this.#open;
-    let pages = 0;
     open.push(top);
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
       for (let place = 0; place < nodes.childCount(node); place++) open.push(nodes.child(node, place));
-      pages += this.#discard(node);
+      visit(node);
     }
-    return pages;
   }
 
   /** Unlocked: the pages are freed and the node is gone. Locked: the pages are detached, the node is dead until its last unlock. */
-  #discard(node: NodeId): number {
+  #release(node: NodeId): void {
     const { nodes, pool, locks } = this.#parts;
-    const pages = nodes.pageCount(node);
+    locks.withdraw(node);
     for (let page = nodes.firstPage(node); page !== NULL_PAGE; page = nodes.nextPage(page)) pool.unpublish(page);
-    if (nodes.lockCount(node) > 0) {
-      nodes.kill(node);
-    } else {
-      locks.forget(node);
-      nodes.recycle(node);
-    }
-    return pages;
+    if (nodes.lockCount(node) > 0) nodes.kill(node);
+    else nodes.recycle(node);
   }
 }

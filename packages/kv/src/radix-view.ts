@@ -1,6 +1,8 @@
+import { CLAIM_STATES, NO_CLAIM } from './claim-columns.ts';
+import { BAND_COUNT } from './claim-terms.ts';
 import { INTERNALS } from './internals.ts';
 import type { PageTokens } from './page-tokens.ts';
-import type { IndexView, NodeView } from './prefix-index.ts';
+import type { ClaimRecord, IndexView, NodeView } from './prefix-index.ts';
 import { NODE_KINDS, type NodeColumns } from './radix-nodes.ts';
 import type { RadixParts } from './radix-parts.ts';
 import { TokenDigest } from './token-digest.ts';
@@ -9,6 +11,7 @@ import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 /** Copies a radix index for the checker, from its raw columns alone. O(nodes + pages). */
 export function viewRadix(parts: RadixParts): IndexView {
   const columns = parts.nodes[INTERNALS]();
+  const below = parts.nodes.claims[INTERNALS]();
   const nodes: NodeView[] = [];
   const faults: string[] = [];
   for (let id = 1; id < parts.nodes.end; id++) {
@@ -22,6 +25,13 @@ export function viewRadix(parts: RadixParts): IndexView {
       children: [...columns.children.list(node).subarray(0, columns.children.count(node))] as NodeId[],
       pages: readLabel(columns, node, faults),
       lockCount: columns.lockCount[id] as number,
+      claims: readClaims(parts, node),
+      claimCounts: [...below.counts.subarray(id * BAND_COUNT, (id + 1) * BAND_COUNT)],
+      heldCount: below.heldCount[id] as number,
+      liveUntilMs: below.liveUntilMs[id] as number,
+      isLoose: below.isLoose[id] === 1,
+      isReused: below.isReused[id] === 1,
+      savedTokens: below.savedTokens[id] as number,
       salt: parts.roots.of(node)?.salt,
     });
   }
@@ -34,11 +44,30 @@ export function viewRadix(parts: RadixParts): IndexView {
     nodes,
     tokensOf: (page) => tokensOf(parts.tokens, page),
     hasDigestOf: (page, salt, tokens) => hasDigestOf(parts.tokens, page, { salt, tokens }),
-    evictionOrder: parts.order.list(),
+    evictionOrders: parts.order.lists(),
+    slotPages: parts.order.pageCounts(),
+    pinnedPages: parts.locks.pinnedPages,
+    claimCount: parts.columns.liveCount,
     evictablePages: parts.locks.evictablePages,
     nodeCount: parts.nodes.liveCount,
     faults,
   };
+}
+
+function readClaims({ nodes, columns, claims, wheel }: RadixParts, node: NodeId): ClaimRecord[] {
+  const records: ClaimRecord[] = [];
+  for (let claim = nodes.claims.firstClaim(node); claim !== NO_CLAIM; claim = columns.nextOfNode(claim)) {
+    const isHeld = columns.state(claim) === CLAIM_STATES.held;
+    records.push({
+      claim,
+      terms: columns.terms(claim),
+      state: isHeld ? 'held' : 'settled',
+      deadlineMs: columns.deadlineMs(claim),
+      expiryMs: isHeld ? Number.POSITIVE_INFINITY : claims.expiryOf(claim),
+      isTimed: wheel.isRunning(claim),
+    });
+  }
+  return records;
 }
 
 /** Follows the chain forwards, compares it with the links backwards and with the kept ends and count. */

@@ -1,3 +1,4 @@
+import type { CacheClock } from './cache-clock.ts';
 import type { PageTokens } from './page-tokens.ts';
 import { NO_NODE, type RadixNodes } from './radix-nodes.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
@@ -19,18 +20,29 @@ export class RadixWalk {
   sourceNode: NodeId = NO_NODE;
   sourcePage: PageId = NULL_PAGE;
   sourceTokens = 0;
+  /** It stopped at a node whose time is over, although it is still in the tree. */
+  metExpired = false;
+  /** It went through a node of which only an upper bound of its time is known: the result holds once nothing is late. */
+  isUnsure = false;
   readonly #nodes: RadixNodes;
   readonly #tokens: PageTokens;
+  readonly #clock: CacheClock;
+  #trust: 'checked' | 'trusted' = 'trusted';
 
-  constructor(nodes: RadixNodes, tokens: PageTokens) {
-    this.#nodes = nodes;
-    this.#tokens = tokens;
+  constructor(parts: { readonly nodes: RadixNodes; readonly tokens: PageTokens; readonly clock: CacheClock }) {
+    this.#nodes = parts.nodes;
+    this.#tokens = parts.tokens;
+    this.#clock = parts.clock;
   }
 
-  /** Follows at most `limit` leading tokens. O(matched tokens + log children a node), allocates nothing. */
-  follow(root: NodeId, tokens: Uint32Array, limit: number): void {
+  /**
+   * Follows at most `limit` leading tokens. O(matched tokens + log children a node), allocates nothing.
+   * @param trust `checked` when nodes may be in the tree whose time is over.
+   */
+  follow(root: NodeId, tokens: Uint32Array, limit: number, trust: 'checked' | 'trusted'): void {
     const pageSize = this.#tokens.pageSize;
     this.reset(root);
+    this.#trust = trust;
     let matched = 0;
     while (matched < limit) {
       const wanted = Math.min(limit - matched, pageSize);
@@ -53,6 +65,8 @@ export class RadixWalk {
     this.pagesInNode = 0;
     this.matchedPages = 0;
     this.lastPage = NULL_PAGE;
+    this.metExpired = false;
+    this.isUnsure = false;
     this.#setSource(NO_NODE, NULL_PAGE, 0);
   }
 
@@ -88,7 +102,15 @@ export class RadixWalk {
     const best = Math.max(above, below);
     if (best === 0) return;
     const node = children[above === best ? high : low - 1] as NodeId;
-    this.#setSource(node, this.#nodes.firstPage(node), best);
+    if (this.#trust === 'trusted' || this.#isLive(node)) this.#setSource(node, this.#nodes.firstPage(node), best);
+  }
+
+  #isLive(node: NodeId): boolean {
+    const { claims } = this.#nodes;
+    const isLive = claims.isLive(node, this.#clock.nowMs);
+    if (!isLive) this.metExpired = true;
+    else if (claims.isUnsure(node)) this.isUnsure = true;
+    return isLive;
   }
 
   #setSource(node: NodeId, page: PageId, tokens: number): void {

@@ -10,6 +10,8 @@ export type PageId = number & { readonly [unit]: 'page' };
 export type SlotIndex = number & { readonly [unit]: 'slot' };
 /** A radix node. */
 export type NodeId = number & { readonly [unit]: 'node' };
+/** A claim. */
+export type ClaimId = number & { readonly [unit]: 'claim' };
 
 /** The page that is always zero and never allocated. */
 export const NULL_PAGE = 0 as PageId;

@@ -1,0 +1,63 @@
+import type { ClaimTerms } from './claim-terms.ts';
+import type { KvParts } from './kv-parts.ts';
+import type { ClaimId, NodeId } from './units.ts';
+
+/** What the claim of a lease will say once the lease lets go. */
+export interface LeaseLifetime {
+  readonly terms: ClaimTerms;
+  /** From the release on; Infinity: none. */
+  readonly ttlMs: number;
+  /** Tokens up to which the lease stores; Infinity: all. */
+  readonly storeTokens: number;
+  /** Positions below `storeTokens` up to which tokens have a priority of their own. */
+  readonly ranges: readonly { readonly tokens: number; readonly terms: ClaimTerms }[];
+}
+
+/** The claim of a lease that stores: it moves along with what is published, and stays behind when the lease is released. */
+export class LeaseClaim {
+  readonly lifetime: LeaseLifetime;
+  readonly id: ClaimId;
+  readonly #parts: KvParts;
+
+  /** The node is locked. */
+  constructor(parts: KvParts, node: NodeId, lifetime: LeaseLifetime) {
+    this.#parts = parts;
+    this.lifetime = lifetime;
+    this.id = parts.index.hold(node, lifetime.terms);
+    parts.lifetimes.leaseBegan(lifetime.terms);
+  }
+
+  /** Nothing more is to be stored: the claim was ended while the lease held it. */
+  get isEnded(): boolean {
+    return this.#parts.index.isEnded(this.id);
+  }
+
+  /** How many of the leading tokens are worth storing. */
+  storable(tokens: number): number {
+    return Math.min(tokens, this.lifetime.storeTokens);
+  }
+
+  moveTo(node: NodeId): void {
+    this.#parts.index.extend(this.id, node);
+  }
+
+  /** The lease, which still locks `end`, lets go. `sharedPages` of its table are on the way there. */
+  settle(end: NodeId, table: Int32Array, sharedPages: number): void {
+    const { index, clock, lifetimes, pageSize } = this.#parts;
+    const { terms, ttlMs, ranges } = this.lifetime;
+    const deadline = clock.read() + ttlMs;
+    if (!this.isEnded) {
+      for (const range of ranges) {
+        const pages = Math.min(sharedPages, Math.ceil(range.tokens / pageSize));
+        if (pages > 0) index.settle(index.hold(index.endOnWay(end, pages, table), range.terms), deadline);
+      }
+    }
+    index.settle(this.id, deadline);
+    lifetimes.leaseEnded(terms);
+  }
+
+  /** What was stored is not worth keeping for this lease. */
+  abandon(): void {
+    if (!this.isEnded) this.#parts.index.end(this.id, 'invalidated');
+  }
+}

@@ -1,0 +1,77 @@
+import { SLOT_COUNT, slotOf } from './band-orders.ts';
+import { BAND_COUNT, BANDS } from './claim-terms.ts';
+import type { LinearClaim } from './linear-claims.ts';
+import type { NodeId, PageId } from './units.ts';
+
+/** One page (none for the root of a salt), and everything there is to say about it. */
+export interface Entry {
+  readonly node: NodeId;
+  readonly salt: string;
+  readonly parent: Entry | undefined;
+  readonly page: PageId;
+  readonly tokens: readonly number[];
+  lockCount: number;
+  /** When it joined the eviction order last; the smallest of a slot is evicted next. */
+  orderedAt: number;
+  lastUsedMs: number;
+  isReused: boolean;
+  savedTokens: number;
+  removed: boolean;
+}
+
+/** All entries, and the questions about them that are answered by looking at all of them. */
+export class LinearEntries {
+  all: Entry[] = [];
+  claims: LinearClaim[] = [];
+
+  childrenOf(parent: Entry): Entry[] {
+    return this.all.filter((entry) => entry.parent === parent && isLive(entry));
+  }
+
+  /** Claims at the entry and below it. */
+  claimsBelow(entry: Entry): LinearClaim[] {
+    return this.claims.filter((claim) => !claim.isOver && pathTo(claim.entry).includes(entry));
+  }
+
+  isPinned(entry: Entry): boolean {
+    return this.claimsBelow(entry).some(({ terms }) => terms.band === BANDS.pinned);
+  }
+
+  slotOf(entry: Entry): number {
+    return slotOf(Math.max(0, ...this.claimsBelow(entry).map(({ terms }) => terms.band)), entry.isReused);
+  }
+
+  isEvictable(entry: Entry): boolean {
+    return isLive(entry) && entry.parent !== undefined && entry.lockCount === 0 && !this.isPinned(entry);
+  }
+
+  /** Evictable entries a slot, the oldest first. */
+  orders(): Entry[][] {
+    const orders: Entry[][] = Array.from({ length: SLOT_COUNT }, () => []);
+    for (const entry of this.all) if (this.isEvictable(entry)) orders[this.slotOf(entry)]?.push(entry);
+    for (const order of orders) order.sort((a, b) => a.orderedAt - b.orderedAt);
+    return orders;
+  }
+
+  /** [bands] */
+  countsBelow(entry: Entry): number[] {
+    const counts: number[] = Array.from({ length: BAND_COUNT }, () => 0);
+    for (const { terms } of this.claimsBelow(entry)) counts[terms.band] = (counts[terms.band] as number) + 1;
+    return counts;
+  }
+
+  tokensBefore(entry: { readonly parent: Entry | undefined }): number[] {
+    return entry.parent === undefined ? [] : pathTo(entry.parent).flatMap(({ tokens }) => tokens);
+  }
+}
+
+export function isLive(entry: Entry): boolean {
+  return !entry.removed;
+}
+
+/** From the root to the entry. */
+export function pathTo(entry: Entry): Entry[] {
+  const path: Entry[] = [];
+  for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) path.unshift(at);
+  return path;
+}
