@@ -131,16 +131,7 @@ function stepSource(config: EngineConfig, store: PageStore, { windows }: ModelSh
 
 /** What `stats` says of the cache when there is none. */
 export const NO_KV_STATS: KvStats = Object.freeze({
+  ...createKvCache({ pages: 2, pageSize: 1 }).stats(),
   totalPages: 0,
   freePages: 0,
-  privatePages: 0,
-  publishedPages: 0,
-  detachedPages: 0,
-  evictablePages: 0,
-  leases: 0,
-  nodes: 0,
-  evictedPages: 0,
-  queriedTokens: 0,
-  hitTokens: 0,
-  misses: Object.freeze({ none: 0, cold: 0, evicted: 0, bypass: 0 }),
 });

@@ -1,7 +1,7 @@
 import type { CacheClock } from './cache-clock.ts';
 import { type ClaimTerms, type Session, type TermsBook, tagsOf } from './claim-terms.ts';
 import type { AcquireRequest } from './kv-cache.ts';
-import type { LeaseLifetime } from './lease-claim.ts';
+import type { LeaseLifetime } from './lease-lifetime.ts';
 import type { ClaimOptions, InvalidationTarget, LifetimeDefaults, TagLifetime } from './lifetimes.ts';
 import type { PrefixIndex } from './prefix-index.ts';
 import { TimingWheel } from './timing-wheel.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { KvCache, KvLease } from './kv-cache.ts';
+import type { CacheMode, KvCache, KvLease } from './kv-cache.ts';
 
 /**
  * What the property tests believe: plain prompts, and the prefixes that were published, compared letter by letter.
@@ -69,7 +69,7 @@ export class KvModel {
 export interface ModelSequence {
   readonly id: number;
   readonly salt: string;
-  readonly mode: 'share' | 'bypass';
+  readonly mode: CacheMode;
   readonly tokens: readonly number[];
   /** Tokens whose rows are in pages. */
   written: number;

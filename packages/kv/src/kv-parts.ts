@@ -32,6 +32,12 @@ export interface KvParts {
   readonly leases: Set<HeldLease>;
 }
 
+/** The run that publications are described with, one after the other. */
+export function emptyRun(): PageRun {
+  const [tokens, table] = [new Uint32Array(0), new Int32Array(0)];
+  return { tokens, table, firstPage: 0, endPage: 0, salt: '', terms: undefined, storedTokens: 0 };
+}
+
 /** Pages that can be had by taking free ones and evicting. Pure, O(1). */
 export function roomOf(parts: KvParts): number {
   return parts.pool.freePages + parts.index.evictablePages;

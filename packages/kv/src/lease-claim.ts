@@ -1,17 +1,6 @@
-import type { ClaimTerms } from './claim-terms.ts';
 import type { KvParts } from './kv-parts.ts';
+import type { LeaseLifetime } from './lease-lifetime.ts';
 import type { ClaimId, NodeId } from './units.ts';
-
-/** What the claim of a lease will say once the lease lets go. */
-export interface LeaseLifetime {
-  readonly terms: ClaimTerms;
-  /** From the release on; Infinity: none. */
-  readonly ttlMs: number;
-  /** Tokens up to which the lease stores; Infinity: all. */
-  readonly storeTokens: number;
-  /** Positions below `storeTokens` up to which tokens have a priority of their own. */
-  readonly ranges: readonly { readonly tokens: number; readonly terms: ClaimTerms }[];
-}
 
 /** The claim of a lease that stores: it moves along with what is published, and stays behind when the lease is released. */
 export class LeaseClaim {

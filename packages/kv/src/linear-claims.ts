@@ -2,19 +2,9 @@ import type { CacheClock } from './cache-clock.ts';
 import { BANDS, type ClaimTerms, type TermsBook } from './claim-terms.ts';
 import { InvariantBroken } from './errors.ts';
 import type { PinEnd } from './lifetimes.ts';
-import { type Entry, type LinearEntries, pathTo } from './linear-entries.ts';
+import { type Entry, type LinearClaim, type LinearEntries, pathTo } from './linear-entries.ts';
 import type { RemovalReason } from './prefix-index.ts';
 import type { ClaimId } from './units.ts';
-
-/** A claim of the naive index. */
-export interface LinearClaim {
-  readonly id: ClaimId;
-  readonly terms: ClaimTerms;
-  entry: Entry;
-  isHeld: boolean;
-  deadlineMs: number;
-  isOver: boolean;
-}
 
 export interface LinearClaimParts {
   readonly entries: LinearEntries;

@@ -1,7 +1,7 @@
-import { SLOT_COUNT, slotOf } from './band-orders.ts';
-import { BAND_COUNT, BANDS } from './claim-terms.ts';
-import type { LinearClaim } from './linear-claims.ts';
-import type { NodeId, PageId } from './units.ts';
+import { REUSED_SHARE, SLOT_COUNT, slotOf } from './band-orders.ts';
+import { BAND_COUNT, BANDS, type ClaimTerms } from './claim-terms.ts';
+import { InvariantBroken } from './errors.ts';
+import type { ClaimId, NodeId, PageId } from './units.ts';
 
 /** One page (none for the root of a salt), and everything there is to say about it. */
 export interface Entry {
@@ -19,10 +19,22 @@ export interface Entry {
   removed: boolean;
 }
 
+/** A claim of the naive index. */
+export interface LinearClaim {
+  readonly id: ClaimId;
+  readonly terms: ClaimTerms;
+  entry: Entry;
+  isHeld: boolean;
+  deadlineMs: number;
+  isOver: boolean;
+}
+
 /** All entries, and the questions about them that are answered by looking at all of them. */
 export class LinearEntries {
   all: Entry[] = [];
   claims: LinearClaim[] = [];
+  /** Numbers of the eviction order, as given out. */
+  ticks = 0;
 
   childrenOf(parent: Entry): Entry[] {
     return this.all.filter((entry) => entry.parent === parent && isLive(entry));
@@ -51,6 +63,40 @@ export class LinearEntries {
     for (const entry of this.all) if (this.isEvictable(entry)) orders[this.slotOf(entry)]?.push(entry);
     for (const order of orders) order.sort((a, b) => a.orderedAt - b.orderedAt);
     return orders;
+  }
+
+  /** As `BandOrders.victim` decides. */
+  victim(): Entry | undefined {
+    const orders = this.orders();
+    for (let slot = 0; slot < orders.length; slot += 2) {
+      const [fresh = [], reused = []] = orders.slice(slot, slot + 2);
+      const [oldest] = reused;
+      if (fresh.length === 0 && oldest === undefined) continue;
+      if (fresh.length === 0) return oldest;
+      if (oldest !== undefined && reused.length > REUSED_SHARE * fresh.length) {
+        if (this.childrenOf(oldest).length === 0) return oldest;
+      }
+      return fresh[0];
+    }
+    return undefined;
+  }
+
+  /** Removed entries stay for their locks; a root stays for its locks and children. */
+  dropUnused(): void {
+    this.all = this.all.filter((entry) => {
+      if (entry.lockCount > 0) return true;
+      return isLive(entry) && (entry.parent !== undefined || this.childrenOf(entry).length > 0);
+    });
+  }
+
+  unlockAll(path: readonly Entry[]): void {
+    for (const entry of [...path].reverse()) {
+      entry.lockCount--;
+      if (entry.lockCount < 0)
+        throw new InvariantBroken(4, `node ${entry.node} was unlocked more often than it was locked`);
+      if (entry.lockCount === 0) entry.orderedAt = ++this.ticks;
+    }
+    this.dropUnused();
   }
 
   /** [bands] */

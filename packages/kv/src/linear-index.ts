@@ -1,31 +1,15 @@
-import { REUSED_SHARE } from './band-orders.ts';
-import { type ClaimTerms, tagsOf } from './claim-terms.ts';
+import type { ClaimTerms } from './claim-terms.ts';
 import { InvariantBroken } from './errors.ts';
 import type { Match, MissReason } from './kv-cache.ts';
-import { pageKey } from './kv-events.ts';
 import { LinearClaims } from './linear-claims.ts';
 import { type Entry, isLive, LinearEntries, pathTo } from './linear-entries.ts';
-import { LinearGhosts } from './linear-ghosts.ts';
+import { type FoundPath, findPath } from './linear-search.ts';
+import { LinearStory } from './linear-story.ts';
+import { viewLinear } from './linear-view.ts';
 import type { PagePool } from './page-pool.ts';
-import type {
-  IndexOptions,
-  IndexView,
-  LockedMatch,
-  NodeView,
-  PageRun,
-  PrefixIndex,
-  RemovalReason,
-} from './prefix-index.ts';
-import { TokenDigest } from './token-digest.ts';
-import { commonTokens, compareTokens, isNearer, tokensAt } from './token-order.ts';
+import type { IndexOptions, IndexView, LockedMatch, PageRun, PrefixIndex, RemovalReason } from './prefix-index.ts';
+import { commonTokens, compareTokens, tokensAt } from './token-order.ts';
 import { type ClaimId, type NodeId, NULL_PAGE, type PageId } from './units.ts';
-
-interface FoundPath {
-  readonly path: Entry[];
-  readonly source?: Entry;
-  readonly sourceTokens: number;
-  readonly metExpired: boolean;
-}
 
 /**
  * The naive index: one entry a page, found by looking at all of them. It keeps nothing that could be computed, so it is easy to believe:
@@ -37,17 +21,16 @@ export class LinearIndex implements PrefixIndex {
   readonly #pool: PagePool;
   readonly #pageSize: number;
   readonly #options: IndexOptions;
-  readonly #ghosts: LinearGhosts;
+  readonly #story: LinearStory;
   readonly #entries = new LinearEntries();
   readonly #claims: LinearClaims;
   #nextNode = 1;
-  #ticks = 0;
 
   constructor(options: IndexOptions) {
     this.#pool = options.pool;
     this.#pageSize = options.pageSize;
     this.#options = options;
-    this.#ghosts = new LinearGhosts(options.ghostEntries * 2);
+    this.#story = new LinearStory(options, this.#entries);
     this.#claims = new LinearClaims({
       ...options,
       entries: this.#entries,
@@ -55,7 +38,7 @@ export class LinearIndex implements PrefixIndex {
         this.removedPages++;
         this.#takeOut([entry], reason);
       },
-      tick: () => ++this.#ticks,
+      tick: () => ++this.#entries.ticks,
     });
   }
 
@@ -106,12 +89,12 @@ export class LinearIndex implements PrefixIndex {
   }
 
   unlock(node: NodeId): void {
-    this.#unlockAll(this.#pathTo(node));
+    this.#entries.unlockAll(this.#pathTo(node));
   }
 
   raiseLock(from: NodeId, ancestor: NodeId): void {
     const stay = this.#pathTo(ancestor);
-    this.#unlockAll(this.#pathTo(from).filter((entry) => !stay.includes(entry)));
+    this.#entries.unlockAll(this.#pathTo(from).filter((entry) => !stay.includes(entry)));
   }
 
   isDetached(node: NodeId): boolean {
@@ -143,7 +126,7 @@ export class LinearIndex implements PrefixIndex {
   }
 
   evict(): void {
-    const oldest = this.#victim();
+    const oldest = this.#entries.victim();
     if (oldest === undefined)
       throw new InvariantBroken(4, 'a page was to be evicted, but every entry is locked or pinned');
     if (this.#entries.childrenOf(oldest).length > 0)
@@ -211,88 +194,17 @@ export class LinearIndex implements PrefixIndex {
   }
 
   view(): IndexView {
-    const orders = this.#entries.orders();
-    return {
-      nodes: this.#entries.all.map((entry) => this.#viewOf(entry)),
-      tokensOf: (page) => this.#entries.all.find((entry) => isLive(entry) && entry.page === page)?.tokens ?? [],
-      hasDigestOf: () => true,
-      evictionOrders: orders.map((order) => order.map(({ node }) => node)),
-      slotPages: orders.map((order) => order.length),
-      evictablePages: this.evictablePages,
-      pinnedPages: this.pinnedPages,
-      claimCount: this.claimCount,
-      nodeCount: this.nodeCount,
-      faults: [],
-    };
-  }
-
-  #viewOf(entry: Entry): NodeView {
-    const below = isLive(entry) ? this.#entries.claimsBelow(entry) : [];
-    return {
-      node: entry.node,
-      kind: entry.removed ? 'dead' : entry.parent === undefined ? 'root' : 'live',
-      parent: entry.parent?.node,
-      children: this.#entries
-        .childrenOf(entry)
-        .sort((a, b) => compareTokens(a.tokens, b.tokens))
-        .map((child) => child.node),
-      pages: entry.removed || entry.parent === undefined ? [] : [entry.page],
-      lockCount: entry.lockCount,
-      claims: below
-        .filter((claim) => claim.entry === entry)
-        .map((claim) => ({
-          claim: claim.id,
-          terms: claim.terms,
-          state: claim.isHeld ? 'held' : 'settled',
-          deadlineMs: claim.deadlineMs,
-          expiryMs: this.#claims.expiryOf(claim),
-          isTimed: this.#claims.expiryOf(claim) < Number.POSITIVE_INFINITY,
-        })),
-      claimCounts: this.#entries.countsBelow(entry),
-      heldCount: below.filter(({ isHeld }) => isHeld).length,
-      liveUntilMs: Math.max(0, ...below.filter(({ isHeld }) => !isHeld).map((claim) => this.#claims.expiryOf(claim))),
-      isLoose: false,
-      isReused: entry.isReused,
-      savedTokens: entry.savedTokens,
-      salt: entry.parent === undefined && !entry.removed ? entry.salt : undefined,
-    };
+    return viewLinear(this.#entries, this.#claims, this);
   }
 
   #pages(): Entry[] {
     return this.#entries.all.filter((entry) => isLive(entry) && entry.parent !== undefined);
   }
 
-  /** As `BandOrders.victim` decides. */
-  #victim(): Entry | undefined {
-    const orders = this.#entries.orders();
-    for (let slot = 0; slot < orders.length; slot += 2) {
-      const [fresh = [], reused = []] = orders.slice(slot, slot + 2);
-      const [oldest] = reused;
-      if (fresh.length === 0 && oldest === undefined) continue;
-      if (fresh.length === 0) return oldest;
-      if (oldest !== undefined && reused.length > REUSED_SHARE * fresh.length) {
-        if (this.#entries.childrenOf(oldest).length === 0) return oldest;
-      }
-      return fresh[0];
-    }
-    return undefined;
-  }
-
   #find(tokens: Uint32Array, limit: number, salt: string): FoundPath {
-    const path: Entry[] = [];
-    let at = this.#rootOf(salt);
-    while (at !== undefined && path.length * this.#pageSize < limit) {
-      const from = path.length * this.#pageSize;
-      const wanted = tokensAt(tokens, from, Math.min(this.#pageSize, limit - from));
-      const best = this.#bestChild(at, wanted);
-      const common = best === undefined ? 0 : commonTokens(best.tokens, wanted);
-      if (best === undefined || common === 0) break;
-      if (!this.#claims.isLive(best)) return { path, sourceTokens: 0, metExpired: true };
-      if (common < this.#pageSize) return { path, source: best, sourceTokens: common, metExpired: false };
-      path.push(best);
-      at = best;
-    }
-    return { path, sourceTokens: 0, metExpired: false };
+    const root = this.#rootOf(salt);
+    const isAlive = (entry: Entry) => this.#claims.isLive(entry);
+    return findPath(this.#entries, { root, pageSize: this.#pageSize, isAlive }, tokensAt(tokens, 0, limit));
   }
 
   #lockFound({ path, source, sourceTokens }: FoundPath, salt: string): LockedMatch {
@@ -307,20 +219,6 @@ export class LinearIndex implements PrefixIndex {
       sourceTokens,
       missReason: 'none',
     };
-  }
-
-  /** Most tokens in common; of equals, the next one in the order of tokens, and if there is none, the last one before. */
-  #bestChild(parent: Entry, wanted: readonly number[]): Entry | undefined {
-    let best: Entry | undefined;
-    for (const child of this.#entries.childrenOf(parent)) {
-      if (best === undefined) {
-        best = child;
-        continue;
-      }
-      const gain = commonTokens(child.tokens, wanted) - commonTokens(best.tokens, wanted);
-      if (gain > 0 || (gain === 0 && isNearer(child.tokens, best.tokens, wanted))) best = child;
-    }
-    return best;
   }
 
   /** One page: the table takes the published twin if there is one; a sealed page that it begins with gives way otherwise. */
@@ -339,13 +237,13 @@ export class LinearIndex implements PrefixIndex {
       .childrenOf(parent)
       .filter((child) => commonTokens(child.tokens, tokens) === child.tokens.length);
     const before = this.#entries.tokensBefore({ parent });
-    this.#ghosts.remove(parent.salt, [...before, ...tokens.slice(0, 1)]);
-    this.#ghosts.remove(parent.salt, [...before, ...tokens]);
+    this.#story.ghosts.remove(parent.salt, [...before, ...tokens.slice(0, 1)]);
+    this.#story.ghosts.remove(parent.salt, [...before, ...tokens]);
     const entry = this.#add(parent.salt, parent, { page, tokens });
     entry.lockCount = 1;
     this.#pool.publish(page);
     run.storedTokens += tokens.length;
-    this.#tellStored(entry, run);
+    this.#story.stored(entry, run);
     for (const each of shadowed) this.#claims.absorb(each, entry);
     this.#takeOut(shadowed, 'replaced');
     return entry;
@@ -353,66 +251,11 @@ export class LinearIndex implements PrefixIndex {
 
   #takeOut(entries: readonly Entry[], reason: RemovalReason | undefined): void {
     for (const entry of entries) {
-      if (entry.parent !== undefined && reason !== undefined) this.#tellRemoved(entry, reason);
+      if (entry.parent !== undefined && reason !== undefined) this.#story.removed(entry, reason);
       entry.removed = true;
       if (entry.parent !== undefined) this.#pool.unpublish(entry.page);
     }
-    this.#dropUnused();
-  }
-
-  #tellStored(entry: Entry, run: PageRun): void {
-    const { events } = this.#options;
-    if (!events.isRecording) return;
-    const { parent } = entry;
-    events.tell({
-      kind: 'stored',
-      medium: 'memory',
-      salt: entry.salt,
-      ...(parent?.parent === undefined ? {} : { parent: this.#keyOf(parent) }),
-      keys: [this.#keyOf(entry)],
-      tokens: entry.tokens,
-      pageSize: this.#pageSize,
-      tags: run.terms === undefined ? [] : tagsOf(run.terms),
-    });
-  }
-
-  #tellRemoved(entry: Entry, reason: RemovalReason): void {
-    const { salt, tokens } = entry;
-    if (reason !== 'replaced') {
-      const before = this.#entries.tokensBefore(entry);
-      this.#ghosts.add(salt, [...before, ...tokens.slice(0, 1)], reason);
-      this.#ghosts.add(salt, [...before, ...tokens], reason);
-    }
-    const { events } = this.#options;
-    if (events.isRecording)
-      events.tell({ kind: 'removed', medium: 'memory', salt, keys: [this.#keyOf(entry)], reason });
-  }
-
-  #keyOf(entry: Entry): string {
-    const tokens = [...this.#entries.tokensBefore(entry), ...entry.tokens];
-    const digest = new TokenDigest();
-    digest.start(entry.salt);
-    digest.add(Uint32Array.from(tokens), 0, tokens.length);
-    return pageKey(digest.high, digest.low);
-  }
-
-  /** Removed entries stay for their locks; a root stays for its locks and children. */
-  #dropUnused(): void {
-    const entries = this.#entries;
-    entries.all = entries.all.filter((entry) => {
-      if (entry.lockCount > 0) return true;
-      return isLive(entry) && (entry.parent !== undefined || entries.childrenOf(entry).length > 0);
-    });
-  }
-
-  #unlockAll(path: readonly Entry[]): void {
-    for (const entry of [...path].reverse()) {
-      entry.lockCount--;
-      if (entry.lockCount < 0)
-        throw new InvariantBroken(4, `node ${entry.node} was unlocked more often than it was locked`);
-      if (entry.lockCount === 0) entry.orderedAt = ++this.#ticks;
-    }
-    this.#dropUnused();
+    this.#entries.dropUnused();
   }
 
   #missReason(prompt: readonly number[], matchedTokens: number, found: FoundPath, salt: string): MissReason {
@@ -421,7 +264,7 @@ export class LinearIndex implements PrefixIndex {
     const from = matchedTokens - (matchedTokens % this.#pageSize);
     const last = matchedTokens === from ? from + 1 : Math.min(prompt.length, from + this.#pageSize);
     for (let count = matchedTokens + 1; count <= last; count++) {
-      const reason = this.#ghosts.reasonOf(salt, prompt.slice(0, count));
+      const reason = this.#story.ghosts.reasonOf(salt, prompt.slice(0, count));
       if (reason !== undefined) return reason;
     }
     return 'cold';

@@ -1,8 +1,9 @@
-import { KvError } from './errors.ts';
 import { INTERNALS } from './internals.ts';
 import type { CacheMode, ExtendResult, ForkResult, KvLease, MissReason, PageCopy } from './kv-cache.ts';
 import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
-import { LeaseClaim, type LeaseLifetime } from './lease-claim.ts';
+import { LeaseClaim } from './lease-claim.ts';
+import { LEASE_ERRORS } from './lease-errors.ts';
+import type { LeaseLifetime } from './lease-lifetime.ts';
 import type { LeaseView } from './lease-view.ts';
 import type { ClaimOptions } from './lifetimes.ts';
 import { PageTable } from './page-table.ts';
@@ -33,6 +34,7 @@ export interface LeaseStart {
 export class PageLease implements KvLease {
   readonly matchedTokens: number;
   readonly missReason: MissReason;
+  storedTokens = 0;
   readonly #parts: KvParts;
   readonly #mode: CacheMode;
   readonly #salt: string;
@@ -43,7 +45,6 @@ export class PageLease implements KvLease {
   /** The end without a sealed page. */
   #fullEnd: NodeId | undefined;
   #sealedTokens = 0;
-  #storedTokens = 0;
   readonly #claim: LeaseClaim | undefined;
   #copies = NO_COPIES;
 
@@ -57,13 +58,8 @@ export class PageLease implements KvLease {
     this.matchedTokens = start.matchedTokens;
     this.missReason = start.missReason;
     this.#table = new PageTable(parts, start.expectedPages);
-    const { endNode, lifetime } = start;
-    this.#claim = endNode && lifetime && new LeaseClaim(parts, endNode, lifetime);
+    this.#claim = start.endNode && start.lifetime && new LeaseClaim(parts, start.endNode, start.lifetime);
     parts.leases.add(this);
-  }
-
-  get storedTokens(): number {
-    return this.#storedTokens;
   }
 
   get pageTable(): Int32Array {
@@ -89,9 +85,9 @@ export class PageLease implements KvLease {
   tryExtend(tokens: number): ExtendResult {
     this.#assertHeld();
     if (!Number.isInteger(tokens) || tokens < 0) {
-      throw new KvError('INVALID_TOKENS', `A page table cannot reach ${tokens} tokens; give a whole number from 0 on.`);
+      throw LEASE_ERRORS.reach(tokens);
     }
-    if (this.#phase === 'sealed') throw this.#sealedError();
+    if (this.#phase === 'sealed') throw LEASE_ERRORS.sealed(this.#sealedTokens);
     const needed = pagesFor(tokens, this.#parts.pageSize) - this.#table.pageCount;
     if (needed <= 0) return EXTENDED;
     const available = roomOf(this.#parts);
@@ -235,7 +231,7 @@ export class PageLease implements KvLease {
 
   /** The cache's one run object, so that publishing allocates nothing. */
   #startRun(tokens: Uint32Array, endPage: number): PageRun {
-    const run = this.#parts.run;
+    const { run } = this.#parts;
     run.tokens = tokens;
     run.table = this.#table.array;
     run.firstPage = this.#table.sharedPages;
@@ -248,7 +244,7 @@ export class PageLease implements KvLease {
 
   #endRun(node: NodeId, sharedPages: number): void {
     const run = this.#parts.run;
-    this.#storedTokens += run.storedTokens;
+    this.storedTokens += run.storedTokens;
     // The caller's tokens are not kept.
     run.tokens = NO_TOKENS;
     if (node !== this.#endNode) this.#claim?.moveTo(node);
@@ -280,40 +276,23 @@ export class PageLease implements KvLease {
   }
 
   #assertHeld(): void {
-    if (this.#phase === 'released') {
-      throw new KvError(
-        'LEASE_RELEASED',
-        'This lease was released; release each lease exactly once, after its last use.',
-      );
-    }
+    if (this.#phase === 'released') throw LEASE_ERRORS.released();
   }
 
   #assertTransferred(): void {
-    const count = this.#copies.length;
-    if (count > 0) {
-      throw new KvError('COPIES_PENDING', `${count} copies are pending; perform them and call transferred() first.`);
-    }
+    if (this.#copies.length > 0) throw LEASE_ERRORS.copiesPending(this.#copies.length);
   }
 
   #assertCovers(writtenTokens: number): void {
     const least = this.#phase === 'sealed' ? this.#sealedTokens : this.#table.sharedPages * this.#parts.pageSize;
-    if (writtenTokens < least) {
-      throw new KvError('INVALID_TOKENS', `A fork takes over all ${least} published tokens, not ${writtenTokens}.`);
-    }
+    if (writtenTokens < least) throw LEASE_ERRORS.covers(least, writtenTokens);
   }
 
   #assertWritten(tokens: Uint32Array, writtenTokens: number): void {
     this.#assertHeld();
-    if (this.#phase === 'sealed' && writtenTokens > this.#sealedTokens) throw this.#sealedError();
+    if (this.#phase === 'sealed' && writtenTokens > this.#sealedTokens) throw LEASE_ERRORS.sealed(this.#sealedTokens);
     const reach = Math.min(this.#table.pageCount * this.#parts.pageSize, tokens.length);
     if (Number.isInteger(writtenTokens) && writtenTokens >= 0 && writtenTokens <= reach) return;
-    throw new KvError(
-      'INVALID_TOKENS',
-      `writtenTokens must be in [0, ${reach}], as far as tokens and page table reach, not ${writtenTokens}.`,
-    );
-  }
-
-  #sealedError(): KvError {
-    return new KvError('LEASE_SEALED', `This lease was sealed at ${this.#sealedTokens} tokens; fork it to go on.`);
+    throw LEASE_ERRORS.written(reach, writtenTokens);
   }
 }

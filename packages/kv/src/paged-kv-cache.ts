@@ -7,7 +7,7 @@ import { INTERNALS } from './internals.ts';
 import type { AcquireRequest, AcquireResult, KvCache, KvOptions, KvStats, Match, MissReason } from './kv-cache.ts';
 import { EventLog } from './kv-events.ts';
 import { Lifetimes } from './kv-lifetimes.ts';
-import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
+import { emptyRun, type KvParts, noRoom, roomOf } from './kv-parts.ts';
 import { assertOptions, assertPin, assertPrompt, assertRequest, assertRestore, assertTarget } from './kv-validation.ts';
 import type {
   CacheEntry,
@@ -24,7 +24,7 @@ import { LinearIndex } from './linear-index.ts';
 import { PageLease } from './page-lease.ts';
 import { PagePool } from './page-pool.ts';
 import { Pins } from './pins.ts';
-import type { LockedMatch, PageRun } from './prefix-index.ts';
+import type { LockedMatch } from './prefix-index.ts';
 import { RadixIndex } from './radix-index.ts';
 import { restorePath } from './restoration.ts';
 import { type NodeId, NULL_PAGE, pagesFor } from './units.ts';
@@ -276,18 +276,6 @@ export class PagedKvCache implements KvCache {
     }
     return lease;
   }
-}
-
-function emptyRun(): PageRun {
-  return {
-    tokens: new Uint32Array(0),
-    table: new Int32Array(0),
-    firstPage: 0,
-    endPage: 0,
-    salt: '',
-    terms: undefined,
-    storedTokens: 0,
-  };
 }
 
 /**

@@ -1,10 +1,17 @@
+import type { CacheClock } from './cache-clock.ts';
 import type { TermsBook, TermsFields } from './claim-terms.ts';
 import { KvError } from './errors.ts';
 import type { EventLog } from './kv-events.ts';
-import type { KvParts } from './kv-parts.ts';
 import type { PinEnd, PinId, PinRequest, PinResult } from './lifetimes.ts';
-import type { LockedMatch } from './prefix-index.ts';
+import type { LockedMatch, PrefixIndex } from './prefix-index.ts';
 import { type ClaimId, type NodeId, NULL_PAGE, pagesFor } from './units.ts';
+
+/** What a pin is set in. */
+export interface PinParts {
+  readonly index: PrefixIndex;
+  readonly pageSize: number;
+  readonly clock: CacheClock;
+}
 
 interface Pin {
   readonly claim: ClaimId;
@@ -34,7 +41,7 @@ export class Pins {
   }
 
   /** See `KvCache.pin`. */
-  pin(parts: KvParts, request: PinRequest): PinResult {
+  pin(parts: PinParts, request: PinRequest): PinResult {
     const { index, pageSize } = parts;
     const { tokens, tokenCount, salt } = request;
     const found = { ...index.lockWhole(tokens, tokenCount, salt) };
@@ -60,7 +67,7 @@ export class Pins {
   }
 
   /** Ends a pin. */
-  unpin(parts: KvParts, pin: PinId): boolean {
+  unpin(parts: PinParts, pin: PinId): boolean {
     const found = this.#byId.get(pin);
     if (found === undefined) return false;
     this.#forget(pin, found, 'unpinned');
@@ -86,7 +93,7 @@ export class Pins {
     if (this.#events.isRecording) this.#events.tell({ kind: 'unpinned', salt, pin, reason });
   }
 
-  #endOf({ index, pageSize }: KvParts, found: LockedMatch, pages: number): NodeId {
+  #endOf({ index, pageSize }: PinParts, found: LockedMatch, pages: number): NodeId {
     if (pages > found.matchedPages) return found.lockNode;
     if (pages === found.matchedPages) return found.endNode;
     const table = new Int32Array(Math.max(found.matchedPages, pageSize));
@@ -94,7 +101,7 @@ export class Pins {
     return index.endOnWay(found.endNode, pages, table);
   }
 
-  #settle({ index, clock }: KvParts, { salt, claim }: PinRequest, node: NodeId): PinId {
+  #settle({ index, clock }: PinParts, { salt, claim }: PinRequest, node: NodeId): PinId {
     const { priority: _unused, ttlMs, ...rest } = claim ?? {};
     const fields: TermsFields = { salt, ...rest, isPinned: true };
     const deadline = clock.nowMs + (ttlMs ?? Number.POSITIVE_INFINITY);

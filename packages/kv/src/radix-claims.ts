@@ -2,6 +2,7 @@ import type { BandOrders } from './band-orders.ts';
 import type { CacheClock } from './cache-clock.ts';
 import { CLAIM_STATES, type ClaimColumns, NO_CLAIM } from './claim-columns.ts';
 import { BANDS, type ClaimTerms, type TermsBook } from './claim-terms.ts';
+import type { ClaimTimes } from './claim-times.ts';
 import { InvariantBroken } from './errors.ts';
 import type { PinEnd } from './lifetimes.ts';
 import type { NodeClaims } from './node-claims.ts';
@@ -22,6 +23,7 @@ export interface RadixClaimParts {
   readonly book: TermsBook;
   readonly wheel: TimingWheel;
   readonly clock: CacheClock;
+  readonly times: ClaimTimes;
   /** A leaf that no claim covers leaves the index. */
   readonly discardLeaf: (node: NodeId, reason: RemovalReason) => void;
   readonly pinEnded: (claim: ClaimId, reason: PinEnd) => void;
@@ -78,7 +80,7 @@ export class RadixClaims {
       return undefined;
     }
     for (let at = node; at !== NO_NODE; at = nodes.parent(at)) this.#below.addHeld(at, -1);
-    this.#use(node);
+    this.#parts.times.use(node);
     return this.#place(claim, node, deadlineMs);
   }
 
@@ -88,7 +90,7 @@ export class RadixClaims {
     const isHeld = columns.state(claim) === CLAIM_STATES.held;
     if (!isHeld) {
       wheel.stop(claim);
-      this.#loosen(claim, reason);
+      if (reason !== 'expired') this.#parts.times.loosen(claim);
       columns.unsettle(claim);
     }
     this.#remove(claim, reason, isHeld);
@@ -148,36 +150,13 @@ export class RadixClaims {
     this.#below.reset(node);
   }
 
-  /** A request uses the way to a locked node: sliding claims on it start again, and it counts as reused. O(depth). */
-  touch(node: NodeId): void {
-    const { nodes } = this.#parts;
-    for (let at = node; at !== NO_NODE; at = nodes.parent(at)) this.#below.setReused(at);
-    this.#use(node);
-  }
-
-  /** The way to the node is used now. */
-  #use(node: NodeId): void {
-    const { nodes, clock } = this.#parts;
-    let until = 0;
-    let isLoose = false;
-    for (let at = node; at !== NO_NODE; at = nodes.parent(at)) {
-      this.#below.setLastUsed(at, clock.nowMs);
-      const sliding = this.#below.slidingMs(at);
-      if (sliding > 0) {
-        until = Math.max(until, clock.nowMs + sliding);
-        isLoose ||= this.#below.isSlidingLoose(at);
-      }
-      if (until > 0 && this.#below.raise(at, until) && isLoose) this.#below.setLoose(at);
-    }
-  }
-
   /** Ends claims whose time has come, as far as `work` reaches: each costs 1, and each page that leaves 1. Returns how many ended. */
   expire(work: { left: number }): number {
     const { wheel, clock, columns, nodes } = this.#parts;
     let ended = 0;
     for (let id = wheel.next(clock.nowMs, work); id !== 0; id = wheel.next(clock.nowMs, work)) {
       const claim = id as ClaimId;
-      const expiry = this.expiryOf(claim);
+      const expiry = this.#parts.times.expiryOf(claim);
       if (expiry > clock.nowMs) {
         // It was used since, or merged with one that lives longer.
         if (expiry < Number.POSITIVE_INFINITY) wheel.start(claim, expiry);
@@ -190,13 +169,6 @@ export class RadixClaims {
     return ended;
   }
 
-  /** When a settled claim ends by itself. Pure. */
-  expiryOf(claim: ClaimId): number {
-    const { columns } = this.#parts;
-    const sliding = this.#below.lastUsedMs(columns.node(claim)) + columns.terms(claim).slidingTtlMs;
-    return Math.min(columns.deadlineMs(claim), sliding);
-  }
-
   /** Settles a claim that is linked and counted at the node: merged into an equal one, or on its own. */
   #place(claim: ClaimId, node: NodeId, deadlineMs: number): ClaimId {
     const { columns, nodes } = this.#parts;
@@ -205,11 +177,11 @@ export class RadixClaims {
     if (twin === NO_CLAIM) {
       columns.setDeadline(claim, deadlineMs);
       columns.settle(claim);
-      this.#startClock(claim);
+      this.#parts.times.start(claim);
       return claim;
     }
     columns.setDeadline(twin, Math.max(columns.deadlineMs(twin), deadlineMs));
-    this.#startClock(twin);
+    this.#parts.times.start(twin);
     for (let at = node; at !== NO_NODE; at = nodes.parent(at)) this.#below.addCount(at, terms.band, -1);
     this.#unlink(claim);
     columns.close(claim);
@@ -226,30 +198,6 @@ export class RadixClaims {
     columns.unsettle(claim);
     this.#relink(claim, target);
     this.#place(claim, target, deadline);
-  }
-
-  /** The settled claim's time runs: known to the nodes above, and to the wheel. */
-  #startClock(claim: ClaimId): void {
-    const { columns, wheel, nodes } = this.#parts;
-    const node = columns.node(claim);
-    const { slidingTtlMs } = columns.terms(claim);
-    if (slidingTtlMs < Number.POSITIVE_INFINITY) {
-      this.#below.raiseSliding(node, slidingTtlMs, columns.deadlineMs(claim) < Number.POSITIVE_INFINITY);
-    }
-    const expiry = this.expiryOf(claim);
-    for (let at = node; at !== NO_NODE && this.#below.raise(at, expiry); ) at = nodes.parent(at);
-    if (expiry < Number.POSITIVE_INFINITY) wheel.start(claim, expiry);
-    else wheel.stop(claim);
-  }
-
-  /** Nodes whose latest time was that of a claim that ends by request do not know it any more. */
-  #loosen(claim: ClaimId, reason: RemovalReason): void {
-    if (reason === 'expired') return;
-    const { columns, nodes } = this.#parts;
-    const expiry = this.expiryOf(claim);
-    for (let at = columns.node(claim); at !== NO_NODE && expiry >= this.#below.liveUntilMs(at); at = nodes.parent(at)) {
-      this.#below.setLoose(at);
-    }
   }
 
   /** Uncounts the claim from its node to the root; nodes that nothing counts at leave, from the leaf up. */

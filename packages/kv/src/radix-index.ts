@@ -72,7 +72,7 @@ export class RadixIndex implements PrefixIndex {
   lockMatch(tokens: Uint32Array, tokenCount: number, salt: string): LockedMatch {
     const found = this.#lockUpTo(tokens, tokenCount - 1, salt);
     found.missReason = this.#missReason(tokens, tokenCount, salt);
-    this.#parts.claims.touch(found.lockNode);
+    this.#parts.times.touch(found.lockNode);
     return found;
   }
 

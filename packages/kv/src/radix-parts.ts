@@ -2,6 +2,7 @@ import { BandOrders } from './band-orders.ts';
 import type { CacheClock } from './cache-clock.ts';
 import { ClaimColumns } from './claim-columns.ts';
 import type { TermsBook } from './claim-terms.ts';
+import { ClaimTimes } from './claim-times.ts';
 import { EvictionMemory } from './eviction-memory.ts';
 import { Int32Recycler } from './int32-recycler.ts';
 import type { EventLog } from './kv-events.ts';
@@ -31,6 +32,7 @@ export interface RadixParts {
   readonly wheel: TimingWheel;
   readonly book: TermsBook;
   readonly clock: CacheClock;
+  readonly times: ClaimTimes;
   readonly events: EventLog;
   readonly removal: RadixRemoval;
   readonly claims: RadixClaims;
@@ -57,6 +59,7 @@ export function createRadixParts({
   const columns = new ClaimColumns(capacity);
   const wheel = new TimingWheel(clock.nowMs);
   wheel.reserve(capacity);
+  const times = new ClaimTimes({ nodes, columns, wheel, clock });
   const base = {
     pageSize,
     pool,
@@ -69,6 +72,7 @@ export function createRadixParts({
     digest,
     columns,
     wheel,
+    times,
     book,
     clock,
     events,

@@ -1,11 +1,26 @@
-import { pageKey } from './kv-events.ts';
+import type { EvictionMemory } from './eviction-memory.ts';
+import { type EventLog, pageKey } from './kv-events.ts';
 import type { PinEnd } from './lifetimes.ts';
+import type { PagePool } from './page-pool.ts';
+import type { PageTokens } from './page-tokens.ts';
+import type { PathDigest } from './path-digest.ts';
 import type { RemovalReason } from './prefix-index.ts';
-import type { RadixParts } from './radix-parts.ts';
+import type { RadixLocks } from './radix-locks.ts';
+import type { RadixNodes } from './radix-nodes.ts';
+import type { SaltRoots } from './salt-roots.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
 /** What a removal needs of an index. */
-export type RemovalParts = Omit<RadixParts, 'claims' | 'removal'>;
+export interface RemovalParts {
+  readonly pool: PagePool;
+  readonly tokens: PageTokens;
+  readonly nodes: RadixNodes;
+  readonly roots: SaltRoots;
+  readonly locks: RadixLocks;
+  readonly memory: EvictionMemory;
+  readonly digest: PathDigest;
+  readonly events: EventLog;
+}
 
 /** How nodes leave a radix index while leases may still read them. */
 export class RadixRemoval {

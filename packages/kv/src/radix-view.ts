@@ -54,7 +54,7 @@ export function viewRadix(parts: RadixParts): IndexView {
   };
 }
 
-function readClaims({ nodes, columns, claims, wheel }: RadixParts, node: NodeId): ClaimRecord[] {
+function readClaims({ nodes, columns, times, wheel }: RadixParts, node: NodeId): ClaimRecord[] {
   const records: ClaimRecord[] = [];
   for (let claim = nodes.claims.firstClaim(node); claim !== NO_CLAIM; claim = columns.nextOfNode(claim)) {
     const isHeld = columns.state(claim) === CLAIM_STATES.held;
@@ -63,7 +63,7 @@ function readClaims({ nodes, columns, claims, wheel }: RadixParts, node: NodeId)
       terms: columns.terms(claim),
       state: isHeld ? 'held' : 'settled',
       deadlineMs: columns.deadlineMs(claim),
-      expiryMs: isHeld ? Number.POSITIVE_INFINITY : claims.expiryOf(claim),
+      expiryMs: isHeld ? Number.POSITIVE_INFINITY : times.expiryOf(claim),
       isTimed: wheel.isRunning(claim),
     });
   }

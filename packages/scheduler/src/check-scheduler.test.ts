@@ -228,20 +228,13 @@ describe('checkScheduler', () => {
 
   it('does without the cache’s own check when the cache is of another make', () => {
     const own = createKvCache({ pages: 20, pageSize: 4 });
-    const foreign: KvCache = {
-      pages: own.pages,
-      pageSize: own.pageSize,
-      get freePages() {
-        return own.freePages;
+    // A proxy of its methods: not an object that the package made.
+    const foreign = new Proxy({} as KvCache, {
+      get: (_, name) => {
+        const value: unknown = Reflect.get(own, name, own);
+        return typeof value === 'function' ? value.bind(own) : value;
       },
-      get evictablePages() {
-        return own.evictablePages;
-      },
-      match: (...all) => own.match(...all),
-      acquire: (request) => own.acquire(request),
-      clear: (salt) => own.clear(salt),
-      stats: () => own.stats(),
-    };
+    });
     const scheduler = createScheduler({ kv: foreign, maxSequences: 2, tokenBudget: 8, maxWaiting: 8 });
     submit(scheduler, range(0, 9));
     expect(drain(scheduler, new TinyExecutor({ pages: 20, pageSize: 4, alphabet: 9 })).size).toBe(1);
