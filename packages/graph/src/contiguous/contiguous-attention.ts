@@ -17,7 +17,7 @@ export function attendContiguous(
   place: { readonly tables: SequenceTables; readonly attention: ContiguousAttention },
 ): void {
   const { kvHeads, headDim, layer } = node;
-  const past = ['B', kvHeads, 'P', headDim];
+  const past = ['batch_size', kvHeads, 'past_sequence_length', headDim];
   const layerPast = {
     keys: graph.input(contiguousInputs.pastKeys(layer), 'float32', past),
     values: graph.input(contiguousInputs.pastValues(layer), 'float32', past),
@@ -38,7 +38,7 @@ function attendPlain(graph: GraphBuilder, node: PagedAttentionNode, { tables, pa
   const extended = (rows: Value, before: Value, name: string) => {
     const bySequence = bySequences(graph, rows, { tables, heads: kvHeads, headDim });
     const byHead = transpose(graph, bySequence, [0, 2, 1, 3]);
-    const shape = ['B', kvHeads, 'T', headDim];
+    const shape = ['batch_size', kvHeads, 'total_sequence_length', headDim];
     const inputs = [before, byHead];
     const all = graph.call({ operator: 'Concat', inputs, attributes: { axis: { int: 2 } } }, 'float32', shape, name);
     graph.output(all);
@@ -48,17 +48,17 @@ function attendPlain(graph: GraphBuilder, node: PagedAttentionNode, { tables, pa
   const values = extended(node.values, past.values, contiguousOutputs.values(layer));
   // The g query heads of a KV head lie together, so that one product serves them all: [B, kvHeads, g x S, headDim].
   const byHead = transpose(graph, bySequences(graph, node.queries, { tables, heads, headDim }), [0, 2, 1, 3]);
-  const folded = ['B', kvHeads, `${g}*S`, headDim];
+  const folded = ['batch_size', kvHeads, `${g}*sequence_length`, headDim];
   const toFolded = concat(graph, [tables.sequences, graph.ints([kvHeads, -1, headDim])], { axis: 0, shape: [4] });
   const queries = reshape(graph, byHead, { to: toFolded, shape: folded });
-  const scoreShape = ['B', kvHeads, `${g}*S`, 'T'];
+  const scoreShape = ['batch_size', kvHeads, `${g}*sequence_length`, 'total_sequence_length'];
   const alpha = cappedScale(node.scale, node.softcap);
   const products = multiplyTransposed(graph, { left: queries, right: keys, alpha, shape: scoreShape });
   const scores = capScores(graph, products, node.softcap);
   const weights = softmax(graph, add(graph, scores, tables.masks.get(node.window) as Value), -1);
   const attended = multiplyMatrices(graph, { left: weights, right: values, shape: folded });
   const toHeads = concat(graph, [tables.sequences, graph.ints([heads, -1, headDim])], { axis: 0, shape: [4] });
-  const unfolded = reshape(graph, attended, { to: toHeads, shape: ['B', heads, 'S', headDim] });
+  const unfolded = reshape(graph, attended, { to: toHeads, shape: ['batch_size', heads, 'sequence_length', headDim] });
   const rows = transpose(graph, unfolded, [0, 2, 1, 3]);
   const call = { operator: 'Reshape', inputs: [rows, graph.ints([1, -1, heads * headDim])] } as const;
   graph.append(call, [node.output]);
@@ -73,12 +73,12 @@ function attendFused(graph: GraphBuilder, node: PagedAttentionNode, { tables, pa
   }
   const wide = (rows: Value, count: number) => {
     const to = concat(graph, [tables.sequences, graph.ints([-1, count * headDim])], { axis: 0, shape: [3] });
-    return reshape(graph, rows, { to, shape: ['B', 'S', count * headDim] });
+    return reshape(graph, rows, { to, shape: ['batch_size', 'sequence_length', count * headDim] });
   };
-  const present = ['B', kvHeads, 'T', headDim];
+  const present = ['batch_size', kvHeads, 'total_sequence_length', headDim];
   const keys: Value = { name: contiguousOutputs.keys(layer), type: 'float32', shape: present };
   const values: Value = { name: contiguousOutputs.values(layer), type: 'float32', shape: present };
-  const attended = graph.declare('attended', 'float32', ['B', 'S', heads * headDim]);
+  const attended = graph.declare('attended', 'float32', ['batch_size', 'sequence_length', heads * headDim]);
   const inputs = [
     wide(node.queries, heads),
     wide(node.keys, kvHeads),
@@ -107,5 +107,5 @@ function bySequences(
   of: { readonly tables: SequenceTables; readonly heads: number; readonly headDim: number },
 ): Value {
   const to = concat(graph, [of.tables.sequences, graph.ints([-1, of.heads, of.headDim])], { axis: 0, shape: [4] });
-  return reshape(graph, rows, { to, shape: ['B', 'S', of.heads, of.headDim] });
+  return reshape(graph, rows, { to, shape: ['batch_size', 'sequence_length', of.heads, of.headDim] });
 }

@@ -1,6 +1,7 @@
 /**
  * The inputs and outputs of a decoder as the Hugging Face tools export it, where every sequence carries its own keys and values from call
- * to call. B sequences, S new tokens each, P tokens of the past, T = P + S.
+ * to call. B sequences, S new tokens each, P tokens of the past, T = P + S. In the file these are called batch_size, sequence_length,
+ * past_sequence_length and total_sequence_length, as others look for them by name.
  *
  * | input | type | shape |
  * |---|---|---|

@@ -40,7 +40,7 @@ export function lowerContiguous(builder: GraphBuilder, request: ContiguousReques
   }
   const { logits, vocabulary } = request;
   const to = concat(lowered, [tables.sequences, lowered.ints([-1, vocabulary])], { axis: 0, shape: [3] });
-  const bySequence = reshape(lowered, logits, { to, shape: ['B', 'K', vocabulary] }, contiguousOutputs.logits);
+  const bySequence = reshape(lowered, logits, { to, shape: ['batch_size', 'K', vocabulary] }, contiguousOutputs.logits);
   const graph = lowered.finish();
   const present = graph.outputs.filter(({ name }) => name.startsWith('present.'));
   return prune({

@@ -41,9 +41,9 @@ export function buildSequenceTables(
   graph: GraphBuilder,
   { g, windows }: { readonly g: number; readonly windows: ReadonlySet<number | undefined> },
 ): SequenceTables {
-  const ids = graph.input(contiguousInputs.ids, 'int64', ['B', 'S']);
-  const mask = graph.input(contiguousInputs.mask, 'int64', ['B', 'T']);
-  const positions = graph.input(contiguousInputs.positions, 'int64', ['B', 'S']);
+  const ids = graph.input(contiguousInputs.ids, 'int64', ['batch_size', 'sequence_length']);
+  const mask = graph.input(contiguousInputs.mask, 'int64', ['batch_size', 'total_sequence_length']);
+  const positions = graph.input(contiguousInputs.positions, 'int64', ['batch_size', 'sequence_length']);
   const kept = graph.input(contiguousInputs.keptLogits, 'int64', []);
   const sequences = dimension(graph, ids, 0);
   const rows = dimension(graph, ids, 1);
@@ -69,8 +69,8 @@ function defineHeadRows(graph: GraphBuilder, of: { sequences: Value; rows: Value
   const count = where(graph, equal(graph, wanted, graph.ints([0])), of.rows, wanted);
   const first = subtract(graph, of.rows, count);
   const inSequence = add(graph, range(graph, count, 'K'), first);
-  const starts = multiply(graph, range(graph, of.sequences, 'B'), of.rows);
-  const row = add(graph, reshape(graph, starts, { to: [-1, 1], shape: ['B', 1] }), inSequence);
+  const starts = multiply(graph, range(graph, of.sequences, 'batch_size'), of.rows);
+  const row = add(graph, reshape(graph, starts, { to: [-1, 1], shape: ['batch_size', 1] }), inSequence);
   cast(graph, reshape(graph, row, { to: [-1], shape: ['H'] }), 'int32', stepInputs.headRows);
 }
 
@@ -87,21 +87,31 @@ interface MaskParts {
  */
 function attentionMask(graph: GraphBuilder, of: MaskParts): Value {
   const past = subtract(graph, of.total, of.rows);
-  const last = add(graph, range(graph, of.rows, 'S'), past);
-  const limit = reshape(graph, last, { to: [-1, 1], shape: ['S', 1] });
-  const token = range(graph, of.total, 'T');
+  const last = add(graph, range(graph, of.rows, 'sequence_length'), past);
+  const limit = reshape(graph, last, { to: [-1, 1], shape: ['sequence_length', 1] });
+  const token = range(graph, of.total, 'total_sequence_length');
   const isBefore = less(graph, token, add(graph, limit, graph.ints([1])));
   const isNear =
     of.window === undefined ? isBefore : less(graph, subtract(graph, limit, token), graph.ints([of.window]));
-  const isToken = reshape(graph, cast(graph, of.mask, 'bool'), { to: [0, 1, 1, -1], shape: ['B', 1, 1, 'T'] });
+  const isToken = reshape(graph, cast(graph, of.mask, 'bool'), {
+    to: [0, 1, 1, -1],
+    shape: ['batch_size', 1, 1, 'total_sequence_length'],
+  });
   const seen = and(graph, isToken, and(graph, isBefore, isNear));
   const scores = where(graph, seen, graph.floats([0], [1]), graph.floats([MASKED_SCORE], [1]));
-  const each = expand(graph, reshape(graph, scores, { to: addedAxis(graph, of), shape: ['B', 1, 1, 'S', 'T'] }), {
-    to: graph.ints([1, 1, of.g, 1, 1]),
-    shape: ['B', 1, of.g, 'S', 'T'],
-  });
+  const each = expand(
+    graph,
+    reshape(graph, scores, {
+      to: addedAxis(graph, of),
+      shape: ['batch_size', 1, 1, 'sequence_length', 'total_sequence_length'],
+    }),
+    {
+      to: graph.ints([1, 1, of.g, 1, 1]),
+      shape: ['batch_size', 1, of.g, 'sequence_length', 'total_sequence_length'],
+    },
+  );
   const to = concat(graph, [graph.ints([0, 1, -1]), of.total], { axis: 0, shape: [4] });
-  return reshape(graph, each, { to, shape: ['B', 1, `${of.g}*S`, 'T'] });
+  return reshape(graph, each, { to, shape: ['batch_size', 1, `${of.g}*sequence_length`, 'total_sequence_length'] });
 }
 
 /** [-1, 1, 1, S, T] */
@@ -112,6 +122,6 @@ function addedAxis(graph: GraphBuilder, of: { rows: Value; total: Value }): Valu
 function lastTokens(graph: GraphBuilder, mask: Value): Value {
   const attributes = { keepdims: { int: 0 } };
   const call = { operator: 'ReduceSum', inputs: [mask, graph.ints([-1])], attributes };
-  const tokens = graph.call(call, 'int64', ['B']);
+  const tokens = graph.call(call, 'int64', ['batch_size']);
   return cast(graph, subtract(graph, tokens, graph.ints([1])), 'int32');
 }

@@ -1,0 +1,46 @@
+/** Octavo, in a worker as users run it. */
+import { type Engine, openEngine } from 'octavo';
+import { eachInFlight } from '../throughput/workload.ts';
+import { checkedAnswer, type OpenPeer, type Peer, type PeerAnswer, type PeerRequest } from './peer.ts';
+
+export const openOctavo: OpenPeer = async (models, settings) =>
+  new OctavoPeer(
+    await openEngine(models.folder, {
+      weights: 'q4',
+      cacheFolder: models.cacheFolder,
+      threads: settings.threads,
+      maxSequences: settings.sequences,
+      contextTokens: settings.contextTokens,
+      sharing: settings.reuse,
+    }),
+  );
+
+class OctavoPeer implements Peer {
+  readonly #engine: Engine;
+  #rounds = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  async serve(requests: readonly PeerRequest[], inFlight: number): Promise<readonly PeerAnswer[]> {
+    // Another salt: nothing of an earlier round is found again.
+    this.#rounds += 1;
+    const salt = `round ${this.#rounds}`;
+    const answers: PeerAnswer[] = [];
+    await eachInFlight(requests, inFlight, async (request) => {
+      const submittedMs = performance.now();
+      const tokensMs: number[] = [];
+      const options = { ids: request.ids, maxTokens: request.newTokens, ignoreEos: true, salt };
+      for await (const { ids } of this.#engine.generate(options)) {
+        for (const _ of ids) tokensMs.push(performance.now());
+      }
+      answers.push(checkedAnswer(request, { submittedMs, tokensMs }));
+    });
+    return answers;
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.close();
+  }
+}

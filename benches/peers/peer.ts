@@ -1,0 +1,53 @@
+/** What every engine of the comparison can do, so that one harness measures them all. */
+
+export interface PeerRequest {
+  readonly ids: readonly number[];
+  readonly newTokens: number;
+  /** Leading tokens that the application knows to be common: what an engine without an index may be told. */
+  readonly prefixTokens: number;
+}
+
+/** One answered request. Times are milliseconds of `performance.now()`. */
+export interface PeerAnswer {
+  readonly submittedMs: number;
+  /** When each new token was there. */
+  readonly tokensMs: readonly number[];
+}
+
+/** How an engine is set up; what is best differs, so several are tried and the best one counts. */
+export interface PeerSettings {
+  readonly threads: number;
+  /** Sequences that run at the same time. */
+  readonly sequences: number;
+  /** Tokens of prompt and completion of one sequence at most. */
+  readonly contextTokens: number;
+  /** Keeps what an earlier request computed where the engine can. */
+  readonly reuse: boolean;
+}
+
+export interface Peer {
+  /** Submits all requests in order, at most `inFlight` at a time; resolves when the last has ended. */
+  serve(requests: readonly PeerRequest[], inFlight: number): Promise<readonly PeerAnswer[]>;
+  close(): Promise<void>;
+}
+
+/** Where the models of the comparison lie. */
+export interface PeerModels {
+  /** Hugging Face folder. */
+  readonly folder: string;
+  /** The same weights in GGUF, Q4_0. */
+  readonly gguf: string;
+  /** The same weights with the stock ONNX interface, q4: a folder as transformers.js wants it. */
+  readonly stock: string;
+  readonly cacheFolder: string;
+}
+
+export type OpenPeer = (models: PeerModels, settings: PeerSettings) => Promise<Peer>;
+
+/** Throws unless the engine gave as many tokens as were asked for. */
+export function checkedAnswer(request: PeerRequest, answer: PeerAnswer): PeerAnswer {
+  if (answer.tokensMs.length !== request.newTokens) {
+    throw new Error(`${answer.tokensMs.length} tokens came, ${request.newTokens} were asked for`);
+  }
+  return answer;
+}

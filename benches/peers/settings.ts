@@ -1,0 +1,36 @@
+import type { PeerName } from './measure-peer.ts';
+import type { PeerSettings } from './peer.ts';
+import type { TaskName } from './tasks.ts';
+
+/** The settings in which an engine is tried at a task; its best one counts. Pure. */
+export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, 'contextTokens'>[] {
+  const isShop = task === 'storefront' || task === 'burst';
+  const one = { reuse: false, sequences: 1 };
+  const sixteen = { reuse: false, sequences: 16 };
+  if (peer === 'octavo') {
+    const sequences = task === 'burst' ? 64 : 16;
+    return [{ threads: 2, sequences: isShop || task === 'streams' ? sequences : 1, reuse: true }];
+  }
+  if (peer === 'node-llama-cpp') {
+    if (isShop) {
+      return [
+        // A sequence that holds the longest beginning of a prompt is taken; with 8 products, 8 sequences compute less in all.
+        { threads: 2, sequences: 16, reuse: true },
+        { threads: 2, sequences: 8, reuse: true },
+        { threads: 1, sequences: 16, reuse: true },
+      ];
+    }
+    const base = task === 'streams' ? sixteen : one;
+    return [
+      { ...base, threads: 2 },
+      { ...base, threads: 1 },
+    ];
+  }
+  if (isShop) {
+    return [
+      { threads: 2, ...sixteen },
+      { threads: 2, sequences: 1, reuse: true },
+    ];
+  }
+  return [{ threads: 2, ...(task === 'streams' ? sixteen : one) }];
+}
