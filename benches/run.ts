@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runEventLoop } from './engine/event-loop.ts';
 import { runStepShare } from './engine/step-share.ts';
+import { runLoadBench } from './load/load-bench.ts';
+import { runMemoryBench } from './load/memory-bench.ts';
 import { describeMachine } from './machine.ts';
 import { type BenchRow, formatRows } from './micro/bench-row.ts';
 import { runKvBench } from './micro/kv-bench.ts';
@@ -30,6 +32,8 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
         ? { shape: 'tiny', weights: 'q4', newTokens: 16 }
         : { shape: '135m', weights: 'q4', newTokens: 128 },
     ),
+  load: runLoadBench,
+  memory: runMemoryBench,
   ...Object.fromEntries(throughputNames.map((name) => [name, (effort: BenchEffort) => runThroughput(name, effort)])),
 };
 

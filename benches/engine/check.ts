@@ -7,9 +7,8 @@ import { openEngine, shippedModel } from 'octavo';
  * Returns how many prompts were compared; throws on the first difference.
  */
 export async function checkGoldens(mode: 'worker' | 'in-thread', cacheFolder: string): Promise<number> {
-  const model = shippedModel();
-  const { prompts } = JSON.parse(readFileSync(join(model, 'golden.json'), 'utf8')) as { prompts: GoldenPrompt[] };
-  const engine = await openEngine(model, { mode, cacheFolder });
+  const prompts = readGoldens();
+  const engine = await openEngine(shippedModel(), { mode, cacheFolder });
   try {
     await Promise.all(
       prompts.map(async ({ token_ids: ids, greedy_token_ids: greedy }) => {
@@ -27,7 +26,13 @@ export async function checkGoldens(mode: 'worker' | 'in-thread', cacheFolder: st
   return prompts.length;
 }
 
-interface GoldenPrompt {
+export interface GoldenPrompt {
   readonly token_ids: number[];
   readonly greedy_token_ids: number[];
+}
+
+/** Prompts of the shipped model and what follows them, from its golden.json. */
+export function readGoldens(): readonly GoldenPrompt[] {
+  const text = readFileSync(join(shippedModel(), 'golden.json'), 'utf8');
+  return (JSON.parse(text) as { prompts: GoldenPrompt[] }).prompts;
 }

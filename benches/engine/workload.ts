@@ -15,6 +15,26 @@ export const shapes = {
     vocabulary: 49_152,
     contextTokens: 8192,
   },
+  /** 1.3 billion parameters. */
+  '1.3b': {
+    hidden: 2048,
+    layers: 24,
+    heads: 16,
+    kvHeads: 16,
+    intermediate: 5504,
+    vocabulary: 50_304,
+    contextTokens: 2048,
+  },
+  /** 25 million parameters: large enough for its weights to show in the memory of a process. */
+  small: {
+    hidden: 512,
+    layers: 8,
+    heads: 8,
+    kvHeads: 4,
+    intermediate: 1408,
+    vocabulary: 4096,
+    contextTokens: 2048,
+  },
   /** For smoke runs: seconds instead of minutes, no figure to quote. */
   tiny: { hidden: 64, layers: 2, heads: 4, kvHeads: 2, intermediate: 128, vocabulary: 1024, contextTokens: 2048 },
 } as const;
