@@ -10,7 +10,7 @@ import type { BenchEffort } from '../micro/measure.ts';
 import type { Opened } from './open-once.ts';
 import { openOnce } from './run-open.ts';
 
-/** What no release may exceed, however noisy: then the weights are in memory nearly twice. */
+/** Above it, the weights are in memory nearly twice. A tied embedding is: as rows to gather, and packed for the head. */
 const MOST = 1.6;
 
 /** Effect: opens the model, and one without weights worth mentioning, each in a process of its own, and generates a token. */
@@ -29,7 +29,7 @@ export async function runMemoryBench(effort: BenchEffort): Promise<BenchRow[]> {
   return [
     row('weights', mib(weightBytes), 'MiB'),
     row('resident at most, a process with a tiny model taken off', mib(opened.peakBytes - base.peakBytes), 'MiB'),
-    row('that against the weights', ratio, 'x', '<= 1.2 x'),
+    row('that against the weights', ratio, 'x', '<= 1.3 x'),
     row('open', opened.openMs / 1000, 's'),
   ];
 }

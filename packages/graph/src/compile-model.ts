@@ -7,7 +7,6 @@ import { fingerprint } from './cache/fingerprint.ts';
 import { type CheckedOptions, checkOptions } from './compile-options.ts';
 import type { CompiledModel, CompileOptions } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
-import { compileOnnx } from './import/compile-onnx.ts';
 import { GraphBuilder } from './ir/builder.ts';
 import { lowerPagedAttention } from './lowering/paged-attention.ts';
 import type { ModelSource } from './model-source.ts';
@@ -32,7 +31,11 @@ interface Compilation extends CheckedOptions {
 export async function compileModel(model: string | ModelSource, options: CompileOptions): Promise<CompiledModel> {
   const { folder, onnxFile } = typeof model === 'string' ? { folder: model } : model;
   const sourceFolder = resolve(folder);
-  if (onnxFile !== undefined) return compileOnnx({ folder: sourceFolder, onnxFile: resolve(onnxFile) }, options);
+  if (onnxFile !== undefined) {
+    // Not at the head of the file: what reads and writes ONNX takes longer to load than most starts need to find their graph.
+    const { compileOnnx } = await import('./import/compile-onnx.ts');
+    return compileOnnx({ folder: sourceFolder, onnxFile: resolve(onnxFile) }, options);
+  }
   const { description: own, endIds, fields } = await readModelConfig(sourceFolder);
   const checked = checkOptions({ most: own.shape.contextTokens, usual: DEFAULT_CONTEXT_TOKENS }, options);
   const description = { ...own, shape: { ...own.shape, contextTokens: checked.contextTokens } };

@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import { linkOrCopy } from './cache/link-file.ts';
 import type { CompileOptions } from './compiled-model.ts';
 import type { Graph } from './ir/graph.ts';
-import { emitOnnx } from './onnx/emit.ts';
 import { packedTotal, packWeights } from './weights/pack.ts';
 import { JOURNAL_FILE } from './weights/pack-journal.ts';
 import { PACKED_FILE, type Placement } from './weights/placement.ts';
@@ -38,6 +37,8 @@ export async function writeGraph(
     onProgress({ status: 'write', loaded: index, total: linked.length });
     await linkOrCopy(file.realPath, join(folder, file.name));
   }
+  // Not at the head of the file: most starts find their graph written, and what writes it takes long to load.
+  const { emitOnnx } = await import('./onnx/emit.ts');
   await writeFile(graphFile, emitOnnx(graph, placement.extents));
   // Last: what was packed and linked above is then known to be what the fingerprint stands for.
   await files.checkUnchanged();

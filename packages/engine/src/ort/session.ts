@@ -20,6 +20,10 @@ export async function openSession(graphFile: string, options: SessionOptions): P
       interOpNumThreads: 1,
       // Shapes differ from step to step: with it on, the runtime would keep one memory plan for each shape that it ever saw.
       enableMemPattern: false,
+      // Matrices are left to be prepacked (no `session.disable_prepacking`). Measured with 1.3 billion float32 parameters in place, 5.0 GiB:
+      // with packing 5.4 GiB are resident at most, since the runtime lets go of each original once it is packed, and all but the rows to
+      // gather from are memory of the process; without it 5.2 GiB, nearly all of it pages of the file that the system can take back, but
+      // 128 tokens of a prompt take 6.5 s where they take 1.6 s, and a token of 8 sequences 564 ms where it takes 253 ms.
       // What fails is thrown, with the same message: the runtime must not write to the process's standard error as well.
       logSeverityLevel: 4,
       extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },

@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   chmodSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -67,6 +68,20 @@ describe('compiled graphs on disk', () => {
     const refuse: typeof link = () => Promise.reject(Object.assign(new Error('cross-device'), { code: 'EXDEV' }));
     await linkOrCopy(join(folder, 'a'), join(folder, 'b'), refuse);
     expect(readFileSync(join(folder, 'b'), 'utf8')).toBe('weights');
+  });
+
+  it('never write through a second name that is in the way', async () => {
+    writeFileSync(join(folder, 'a'), 'weights');
+    writeFileSync(join(folder, 'b'), 'others');
+    linkSync(join(folder, 'b'), join(folder, 'c'));
+    const refuse: typeof link = () => Promise.reject(new Error('refused'));
+    for (const makeLink of [undefined, refuse]) {
+      await linkOrCopy(join(folder, 'a'), join(folder, 'c'), makeLink);
+      expect(readFileSync(join(folder, 'c'), 'utf8')).toBe('weights');
+      expect(readFileSync(join(folder, 'b'), 'utf8')).toBe('others');
+    }
+    await linkOrCopy(join(folder, 'a'), join(folder, 'c'));
+    expect(readFileSync(join(folder, 'a'), 'utf8')).toBe('weights');
   });
 
   it('of shards give what those of a single file give', async () => {

@@ -1,10 +1,12 @@
-import { constants, copyFile, link, open } from 'node:fs/promises';
+import { constants, copyFile, link, open, rm } from 'node:fs/promises';
 
 /**
  * Gives `file` a second name, or copies it where that is refused (another file system, one without hard links, somebody else's
  * file). The runtime refuses weights outside the graph's folder and symbolic links alike, so `file` must be the real path.
+ * What is in its place is removed first: a copy over it could be written into another model's weights, of which it is a second name.
  */
 export async function linkOrCopy(file: string, target: string, makeLink: typeof link = link): Promise<void> {
+  await rm(target, { force: true });
   try {
     await makeLink(file, target);
   } catch {
