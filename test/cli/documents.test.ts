@@ -67,6 +67,7 @@ describe('docs/command-line.md', () => {
     ['octavo generate', 0],
     ['octavo score', 0],
     ['octavo batch', 2],
+    ['octavo tune', 0],
   ])('shows the fields that the example of %s prints', async (heading, expected) => {
     const blocks = blocksOf(heading);
     const files = blocks.filter(({ language }) => language === 'jsonl');
@@ -94,6 +95,7 @@ describe('docs/command-line.md', () => {
     ['score', true],
     ['batch', true],
     ['pull', false],
+    ['tune', false],
   ])('lists exactly the options of octavo %s', async (command, runsModel) => {
     const flagsIn = (text: string, pattern: RegExp): readonly string[] =>
       [...text.matchAll(pattern)].map(([, flag]) => flag!);

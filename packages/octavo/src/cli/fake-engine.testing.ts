@@ -46,7 +46,7 @@ export class FakeEngine implements Engine {
     this.#options = options;
     this.#fake = fake;
     this.#log = log;
-    this.info = fakeInfo(fake.hasTokenizer ?? true);
+    this.info = fakeInfo(fake.hasTokenizer ?? true, options.weights ?? 'f32');
   }
 
   generate(request: GenerateRequest): Generation {
@@ -172,7 +172,7 @@ async function aborted(signal: AbortSignal | undefined, ready: Promise<void> | u
   ]);
 }
 
-function fakeInfo(hasTokenizer: boolean): EngineInfo {
+function fakeInfo(hasTokenizer: boolean, weights: EngineInfo['weights']): EngineInfo {
   return {
     shape: {
       architecture: 'Fake',
@@ -186,11 +186,12 @@ function fakeInfo(hasTokenizer: boolean): EngineInfo {
       windows: [],
       hasFullLayers: true,
     },
-    weights: 'f32',
+    weights,
     fingerprint: 'fake',
     pages: 16,
     kvType: 'f32',
-    expectedBytes: 0,
+    // Packed weights are smaller.
+    expectedBytes: weights === 'f32' ? 3000 : 2000,
     pageSize: 16,
     contextTokens: 1024,
     hasTokenizer,

@@ -13,6 +13,7 @@ import { type Interrupt, listenForInterrupts, type SignalSource } from './interr
 import { createOutput, type Environment, type OutputStream } from './output.ts';
 import { addPull } from './pull.ts';
 import { addScore } from './score.ts';
+import { addTune } from './tune.ts';
 
 /** What a command line runs on. */
 export interface Host {
@@ -65,6 +66,7 @@ const commands = {
   generate: addGenerate,
   score: addScore,
   batch: addBatch,
+  tune: addTune,
   pull: addPull,
 };
 

@@ -12,7 +12,8 @@ export function isCorrect(answer: string, question: Question): boolean {
   return question.stated ? containsValue(answer, question.expected_value) : answer === NOT_STATED;
 }
 
-function containsValue(answer: string, value: string): boolean {
+/** Whether `text` contains `value` as a whole, not as part of a longer number or word. Pure. */
+export function containsValue(answer: string, value: string): boolean {
   const literal = value.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   return new RegExp(`(?<![\\w$])(?<!\\d[.,])${literal}(?!\\w)(?![.,]\\d)`).test(answer);
 }
