@@ -59,8 +59,8 @@ function groupQuery(analysis: Analysis, site: NodeSite): Shape {
   const window = intOf(node, 'local_window_size', -1);
   return {
     ...headsOf(analysis, site),
-    // The runtime counts the positions before the row's own.
-    window: window < 0 ? undefined : window + 1,
+    // The runtime counts the row's own position as part of it.
+    window: window < 0 ? undefined : window,
     softCap: positive(floatOf(node, 'softcap', 0)),
     rotation: intOf(node, 'do_rotary', 0) === 1 ? rotationOf(analysis, site) : undefined,
     ...projections(analysis, site),

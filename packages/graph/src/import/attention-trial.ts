@@ -1,6 +1,7 @@
 /** Tries operators out as attention: evaluates them with random numbers and compares with the formula. */
 import type { Analysis } from './analysis.ts';
 import { attend, type Draw, dot, extentsOf, fromRows, type Identified, lcg, toRows } from './attention-formula.ts';
+import { MAX_ELEMENTS } from './evaluate/evaluation.ts';
 import type { Elements } from './evaluate/tensor.ts';
 import type { PastLayer } from './interface.ts';
 import type { Probe } from './probes.ts';
@@ -40,6 +41,7 @@ export class AttentionTrial {
   identify(): Identified | string {
     const probes = this.#analysis.probes.all;
     const first = probes[0] as Probe;
+    if (probes.some((probe) => !this.#fits(probe))) return 'heads of a size that a model has';
     const scale = this.#scaleAt(first);
     if (scale === undefined) return FORMULA;
     const softCap = this.#softCapAt(first, scale);
@@ -51,6 +53,17 @@ export class AttentionTrial {
       if (!this.#agrees(probe, found)) return FORMULA;
     }
     return found;
+  }
+
+  /** Extents are the file's word: nothing is made by them that no model needs. */
+  #fits({ sizes }: Probe): boolean {
+    const { kvHeads, headDim } = this.#analysis.names;
+    const tokens = sizes.rows + sizes.past;
+    const isLast = tokens > 64;
+    return (
+      this.#heads * sizes.rows * tokens <= MAX_ELEMENTS &&
+      (isLast || this.#heads * kvHeads * tokens * headDim <= 1 << 28)
+    );
   }
 
   /** From scores so small that a soft cap does nothing. */

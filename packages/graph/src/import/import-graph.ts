@@ -13,6 +13,7 @@ import { Probes } from './probes.ts';
 import { Rebuild } from './rebuild.ts';
 import type { ResolvedAttention } from './resolved-attention.ts';
 import { intOf, type SourceGraph, type SourceTensor } from './source-graph.ts';
+import { toWeightOnly } from './weight-only.ts';
 
 export interface ImportedGraph extends Pick<ModelShape, 'windows' | 'hasFullLayers'> {
   readonly graph: Graph;
@@ -26,10 +27,11 @@ export interface ImportedGraph extends Pick<ModelShape, 'windows' | 'hasFullLaye
 
 /** Throws ONNX_UNSUPPORTED. */
 export function importGraph(
-  source: SourceGraph,
+  read: SourceGraph,
   names: PastInterface,
   wanted: { levels: number; contextTokens: number },
 ): ImportedGraph {
+  const source = toWeightOnly(read);
   const probes = new Probes(source, names, wanted.contextTokens);
   const analysis = new Analysis(source, names, probes);
   const attentions = resolveAttentions(analysis);

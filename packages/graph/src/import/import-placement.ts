@@ -54,8 +54,9 @@ export async function packImported(
   try {
     let written = 0;
     for (const { tensor, offset } of placement.packed) {
+      const made = tensor.place.make?.();
       for (let done = 0; done < tensor.byteLength; ) {
-        const chunk = await chunkOf(tensor, done);
+        const chunk = made ?? (await chunkOf(tensor, done));
         await output.write(chunk, 0, chunk.length, offset + done);
         done += chunk.length;
         written += chunk.length;

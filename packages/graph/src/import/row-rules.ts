@@ -188,11 +188,21 @@ const fill: Rule = ({ inputs: [x], outputs: [out] }) => {
   return axes.length > 1 ? MIXES : [axes[0]];
 };
 
+/** One scale for all elements works along no axis. */
+const dequantize: Rule = (context) => {
+  const isWhole = context.inputs[1]?.dims.every((dim) => dim === 1) === true;
+  return along(() => (isWhole ? [] : [intOf(context.node, 'axis', 1)]))(context);
+};
+
 function named(names: string, rule: Rule): Record<string, Rule> {
   return Object.fromEntries(names.split(' ').map((name) => [name, rule]));
 }
 
+/** Of extents, and of what follows from them: not of any row. */
+const ofExtents: Rule = ({ outputs }) => outputs.map(() => undefined);
+
 const rules: Readonly<Record<string, Rule>> = {
+  ...named('Shape Size Range', ofExtents),
   ...named(
     'Abs Neg Exp Log Sqrt Reciprocal Sigmoid Tanh Relu Erf Cos Sin Floor Ceil Round Sign Not IsNaN IsInf Identity',
     ofFirst,
@@ -220,7 +230,7 @@ const rules: Readonly<Record<string, Rule>> = {
     'com.microsoft.MatMulNBits',
     along((_, rank) => [rank - 1]),
   ),
-  DequantizeLinear: along(({ node }, rank) => (rank === 0 ? [] : [intOf(node, 'axis', 1)])),
+  DequantizeLinear: dequantize,
   TopK: ofAxis(-1),
   CumSum: along(({ ints }) => ints('axis', 1)),
   Split: ofAxis(0),

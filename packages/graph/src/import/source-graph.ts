@@ -8,6 +8,8 @@ export interface TensorPlace {
   readonly file: WeightFile | undefined;
   /** Of the first byte in `file`. */
   readonly offset: number;
+  /** Makes the bytes, where they are in no file. */
+  readonly make?: () => Uint8Array;
 }
 
 export interface SourceTensor {

@@ -11,6 +11,9 @@ import {
 } from './operator.ts';
 import { axisOf, broadcastDims, broadcastStrides, type Elements, stridesOf, type TensorShape, walk } from './tensor.ts';
 
+/** Multiplications of one product, at most: attention of a few rows needs far fewer. */
+const MAX_PRODUCTS = 1 << 28;
+
 function productDims(a: readonly number[], b: readonly number[]): number[] | undefined {
   if (a.length === 0 || b.length === 0) return undefined;
   const left = a.length === 1 ? [1, ...a] : a;
@@ -34,6 +37,7 @@ const matMul: Operator = {
     if (aDims.length < 2 || bDims.length < 2) return [undefined];
     const [rows, inner, columns] = [aDims.at(-2) as number, aDims.at(-1) as number, bDims.at(-1) as number];
     const batch = (out as TensorShape).dims.slice(0, -2);
+    if (elementsOf((out as TensorShape).dims) * inner > MAX_PRODUCTS) return [undefined];
     const result = new Float64Array(elementsOf((out as TensorShape).dims));
     const strides = [aDims, bDims].map((dims) => {
       const run = (dims.at(-2) as number) * (dims.at(-1) as number);

@@ -16,7 +16,9 @@ export interface GivenTensor extends TensorShape {
 /** Nodes that elements are followed back through, at most: no mask is made in more. */
 const MAX_DEPTH = 400;
 /** Elements of one value, at most: the causal buffer of a context of 2,048, or a mask row over a long one. */
-const MAX_ELEMENTS = 1 << 22;
+export const MAX_ELEMENTS = 1 << 22;
+/** Elements kept for each byte of the export: masks of a long context are worth more than the nodes that make them. */
+const ELEMENTS_A_BYTE = 64;
 
 /** What an evaluation is over: its elements are shared with evaluations of parts of the graph. */
 export interface EvaluationParent {
@@ -37,7 +39,7 @@ export class Evaluation implements EvaluationParent {
     this.#graph = graph;
     this.#producers = producers;
     this.#given = given;
-    this.#budget = 8 * MAX_ELEMENTS + graph.files.reduce((sum, file) => sum + file.bytes, 0);
+    this.#budget = MAX_ELEMENTS + ELEMENTS_A_BYTE * graph.files.reduce((sum, file) => sum + file.bytes, 0);
     for (const [name, tensor] of given) this.#shapes.set(name, tensor);
     for (const [name, { type, dims }] of graph.initializers) this.#shapes.set(name, { type, dims });
     for (const node of graph.nodes) this.#infer(node);
@@ -129,6 +131,7 @@ export class Evaluation implements EvaluationParent {
 /** All bytes of a tensor. */
 export function bytesOf({ place, byteLength, name }: SourceTensor): Uint8Array {
   if (place.bytes !== undefined) return place.bytes;
+  if (place.make !== undefined) return place.make();
   const bytes = new Uint8Array(byteLength);
   let done = 0;
   while (done < byteLength) {
