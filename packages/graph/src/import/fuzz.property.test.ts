@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { ModelProtoSchema, type NodeProto } from 'onnx-buf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GraphError } from '../errors.ts';
+import * as attentionNode from './attention-node-styles.testing.ts';
 import * as attention from './attention-styles.testing.ts';
 import { small, writeStyle } from './export-styles.testing.ts';
 import { SourceFiles } from './external-data.ts';
@@ -25,9 +26,13 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 // Weights outside, so that what is changed is the graph.
-const styles = [attention.grouped(), attention.eager, attention.scaledDotProduct].map((style) =>
+const styles = [attentionNode.grouped(), attention.eager, attention.scaledDotProduct].map((style) =>
   writeStyle({ attention: style, external: 'weights.data' }),
 );
+
+function dataOf(style: number): Uint8Array {
+  return styles[style]?.data?.bytes ?? new Uint8Array();
+}
 
 interface Change {
   readonly at: number;
@@ -85,7 +90,7 @@ async function runAll(cases: fc.Arbitrary<Case>, depth: 'read' | 'import'): Prom
   await fc.assert(
     fc.asyncProperty(cases, async ({ style, bytes }) => {
       const before = process.memoryUsage.rss();
-      outcomes.push(await attempt(bytes, (styles[style]?.data as { bytes: Uint8Array }).bytes, depth));
+      outcomes.push(await attempt(bytes, dataOf(style), depth));
       expect(process.memoryUsage.rss() - before).toBeLessThan(MEMORY_BYTES);
     }),
     { numRuns: runs },

@@ -2,11 +2,12 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type ModelProto, ModelProtoSchema } from 'onnx-buf';
+import { type GraphProto, type ModelProto, ModelProtoSchema } from 'onnx-buf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileModel } from '../compile-model.ts';
 import type { CompiledModel, CompileOptions } from '../compiled-model.ts';
 import { GraphError } from '../errors.ts';
+import * as attentionNode from './attention-node-styles.testing.ts';
 import * as attention from './attention-styles.testing.ts';
 import { type StyleOptions, small, writeStyle } from './export-styles.testing.ts';
 
@@ -48,7 +49,12 @@ async function errorOf(promise: Promise<unknown>): Promise<GraphError> {
   return error as GraphError;
 }
 
-const plain: StyleOptions = { attention: attention.grouped() };
+const plain: StyleOptions = { attention: attentionNode.grouped() };
+
+function graphOf(model: ModelProto): GraphProto {
+  if (model.graph === undefined) throw new Error('the export has no graph');
+  return model.graph;
+}
 
 /** A sound export after somebody changed it. */
 function changed(change: (model: ModelProto) => void, options: StyleOptions = plain): Uint8Array {
@@ -132,7 +138,7 @@ describe('an ONNX file is refused', () => {
       'ONNX_MALFORMED',
       () =>
         changed((m) => {
-          (m.graph?.node[5] as { input: string[] }).input[0] = 'nowhere';
+          graphOf(m).node[5]!.input[0] = 'nowhere';
         }),
       /node .* reads "nowhere"/,
     ],
@@ -161,7 +167,7 @@ describe('an ONNX file is refused', () => {
       'ONNX_MALFORMED',
       () =>
         changed((m) => {
-          (m.graph?.initializer[0] as { dims: bigint[] }).dims[0] = 1_000_000_000_000n;
+          graphOf(m).initializer[0]!.dims[0] = 1_000_000_000_000n;
         }),
       /bytes of data where its shape/,
     ],
@@ -170,7 +176,7 @@ describe('an ONNX file is refused', () => {
       'ONNX_MALFORMED',
       () =>
         changed((m) => {
-          (m.graph?.initializer[0] as { dims: bigint[] }).dims[0] = -1n;
+          graphOf(m).initializer[0]!.dims[0] = -1n;
         }),
       /has the shape \[-1/,
     ],

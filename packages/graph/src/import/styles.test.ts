@@ -7,6 +7,7 @@ import { compileModel } from '../compile-model.ts';
 import type { CompiledModel } from '../compiled-model.ts';
 import { GraphSession } from '../ort.testing.ts';
 import { PagedDriver, type WorkResult } from '../paged-driver.testing.ts';
+import * as attentionNode from './attention-node-styles.testing.ts';
 import * as attention from './attention-styles.testing.ts';
 import { layerNorm, type ModelWriter, type StyleOptions, small, writeStyle } from './export-styles.testing.ts';
 import { logitsOfExport } from './run-export.testing.ts';
@@ -93,19 +94,19 @@ const recognised: Record<string, StyleOptions> = {
   'Gemm and attributes of opset 13': { attention: attention.eager, project: conv1d, opset: 13, learnedPositions: true },
   float16: { attention: attention.eager, isHalf: true },
   'external data': { attention: attention.eager, external: 'model.onnx_data' },
-  GroupQueryAttention: { attention: attention.grouped() },
+  GroupQueryAttention: { attention: attentionNode.grouped() },
   'packed GroupQueryAttention without positions': {
-    attention: attention.grouped({ isPacked: true }),
+    attention: attentionNode.grouped({ isPacked: true }),
     hasPositions: false,
   },
   'GroupQueryAttention with a window and a cap': {
-    attention: attention.grouped({ window: 5, softCap: 1.5, scale: 0.3 }),
+    attention: attentionNode.grouped({ window: 5, softCap: 1.5, scale: 0.3 }),
   },
   'GroupQueryAttention, a part rotated, interleaved': {
-    attention: attention.grouped({ rotated: 16, isInterleaved: true }),
+    attention: attentionNode.grouped({ rotated: 16, isInterleaved: true }),
   },
-  'float16 GroupQueryAttention': { attention: attention.grouped(), isHalf: true },
-  'MultiHeadAttention with a bias and a mask': { attention: attention.multiHead, ...all, learnedPositions: true },
+  'float16 GroupQueryAttention': { attention: attentionNode.grouped(), isHalf: true },
+  'MultiHeadAttention with a bias and a mask': { attention: attentionNode.multiHead, ...all, learnedPositions: true },
 };
 
 describe('an export in the style of', () => {
