@@ -32,6 +32,7 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     levels: LEVEL_COUNT,
     cacheFolder: config.cacheFolder ?? cacheFolder(process.env),
     ...(contextTokens > COMPILED_CONTEXT_TOKENS ? { contextTokens } : {}),
+    ...(contextTokens > 0 ? { ropeContextTokens: contextTokens } : {}),
     // The compiler's `ready` is not the engine's.
     onProgress: (progress) => progress.status !== 'ready' && onProgress(progress),
   });

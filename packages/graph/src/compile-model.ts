@@ -1,12 +1,13 @@
 import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
-import { buildDecoder } from './blocks/decoder.ts';
+import { buildDecoder, ropesOf } from './blocks/decoder.ts';
 import type { DecoderDescription } from './blocks/description.ts';
 import { GRAPH_FILE, isIntact, publishFolder, readWeightBytes } from './cache/compiled-folder.ts';
 import { fingerprint } from './cache/fingerprint.ts';
 import { type CheckedOptions, checkOptions } from './compile-options.ts';
 import type { CompiledModel, CompileOptions } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
+import { fitToContext } from './fit-context.ts';
 import { GraphBuilder } from './ir/builder.ts';
 import { lowerPagedAttention } from './lowering/paged-attention.ts';
 import type { ModelSource } from './model-source.ts';
@@ -38,13 +39,14 @@ export async function compileModel(model: string | ModelSource, options: Compile
   }
   const { description: own, endIds, fields } = await readModelConfig(sourceFolder);
   const checked = checkOptions({ most: own.shape.contextTokens, usual: DEFAULT_CONTEXT_TOKENS }, options);
-  const description = { ...own, shape: { ...own.shape, contextTokens: checked.contextTokens } };
+  const description = fitToContext(own, checked.contextTokens);
   const compilation: Compilation = { ...checked, description };
   const { weights, levels, cacheFolder, onProgress } = compilation;
   const files = await WeightFiles.open(sourceFolder);
   try {
     const { contextTokens } = description.shape;
-    const name = await fingerprint({ config: fields, files: files.files, weights, levels, contextTokens });
+    const settings = { weights, levels, contextTokens, ...ropeSetting(compilation) };
+    const name = await fingerprint({ config: fields, files: files.files, ...settings });
     const target = join(cacheFolder, name);
     const fromCache = await isIntact(target);
     if (!fromCache) {
@@ -62,10 +64,17 @@ export async function compileModel(model: string | ModelSource, options: Compile
   }
 }
 
+/** What the fingerprint says of the rope's context setting: nothing where no rope follows it. */
+function ropeSetting({ description, ropeContextTokens }: Compilation): { readonly ropeContextTokens?: number } {
+  return ropesOf(description).some(({ followsContext }) => followsContext) ? { ropeContextTokens } : {};
+}
+
 /** Builds the graph, which checks every weight that it needs, before anything is written. */
 function prepare(compilation: Compilation, files: WeightFiles): PreparedGraph {
   const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: compilation.weights };
-  buildDecoder(build, compilation.description);
+  const { description, ropeContextTokens } = compilation;
+  files.allowMissingPrefix(description.optionalPrefix ?? '');
+  buildDecoder(build, description, ropeContextTokens);
   const graph = lowerPagedAttention(build.graph, compilation.levels);
   return { graph, placement: placeWeights(graph, files) };
 }

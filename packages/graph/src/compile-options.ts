@@ -3,7 +3,14 @@ import type { CompileOptions, WeightFormat } from './compiled-model.ts';
 import { GraphError } from './errors.ts';
 
 const weightFormats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
-const optionNames: readonly string[] = ['weights', 'levels', 'contextTokens', 'cacheFolder', 'onProgress'];
+const optionNames: readonly string[] = [
+  'weights',
+  'levels',
+  'contextTokens',
+  'ropeContextTokens',
+  'cacheFolder',
+  'onProgress',
+];
 
 /** More levels than a prefix tree is ever deep in practice; each costs inputs in every step. */
 const MAX_LEVELS = 16;
@@ -13,6 +20,7 @@ export interface CheckedOptions {
   readonly weights: WeightFormat;
   readonly levels: number;
   readonly contextTokens: number;
+  readonly ropeContextTokens: number;
   readonly cacheFolder: string;
   readonly onProgress: NonNullable<CompileOptions['onProgress']>;
 }
@@ -37,7 +45,10 @@ export function checkOptions(context: ModelContext, options: CompileOptions): Ch
   if (!Number.isInteger(contextTokens) || contextTokens < 1 || contextTokens > context.most) {
     throw wrongOption('contextTokens', contextTokens, `1 to the model's ${context.most}`);
   }
-  return { weights, levels, contextTokens, cacheFolder: resolve(cacheFolder), onProgress };
+  const { ropeContextTokens = contextTokens } = options;
+  if (!Number.isInteger(ropeContextTokens) || ropeContextTokens < 1)
+    throw wrongOption('ropeContextTokens', ropeContextTokens, 'a whole number from 1');
+  return { weights, levels, contextTokens, ropeContextTokens, cacheFolder: resolve(cacheFolder), onProgress };
 }
 
 function wrongOption(name: string, given: unknown, wanted: string): GraphError {

@@ -75,6 +75,11 @@ export interface CompileOptions {
   readonly levels: number;
   /** Positions that rope tables cover; default and maximum: the model's own. */
   readonly contextTokens?: number;
+  /**
+   * The context setting: ropes that follow it (dynamic, longrope) are fixed for so many tokens, whatever a sequence's length. Default:
+   * contextTokens.
+   */
+  readonly ropeContextTokens?: number;
   /** Where compiled graphs are kept; see `cacheFolder()`. */
   readonly cacheFolder: string;
   /**

@@ -7,6 +7,7 @@ import { readModelConfig } from './config/model-folder.ts';
 import type { ContiguousAttention } from './contiguous/contiguous-attention.ts';
 import { lowerContiguous } from './contiguous/lower-contiguous.ts';
 import { GraphError } from './errors.ts';
+import { fitToContext } from './fit-context.ts';
 import { GraphBuilder } from './ir/builder.ts';
 import { placeWeights } from './weights/placement.ts';
 import { WeightFiles } from './weights/weight-files.ts';
@@ -46,11 +47,12 @@ export async function exportContiguous(
   }
   const { description: own } = await readModelConfig(resolve(folder));
   const contextTokens = Math.min(own.shape.contextTokens, options.contextTokens ?? own.shape.contextTokens);
-  const description = { ...own, shape: { ...own.shape, contextTokens } };
+  const description = fitToContext(own, contextTokens);
   const files = await WeightFiles.open(resolve(folder));
   try {
     const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: weights };
-    const logits = buildDecoder(build, description);
+    files.allowMissingPrefix(description.optionalPrefix ?? '');
+    const logits = buildDecoder(build, description, contextTokens)();
     const graph = lowerContiguous(build.graph, { logits, vocabulary: description.shape.vocabulary, attention });
     const placement = placeWeights(graph, files);
     await mkdir(options.to, { recursive: true });

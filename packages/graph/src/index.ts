@@ -1,3 +1,4 @@
+export { architectureNames } from './architectures/index.ts';
 export { cacheFolder } from './cache/cache-folder.ts';
 export { compileModel } from './compile-model.ts';
 export type * from './compiled-model.ts';

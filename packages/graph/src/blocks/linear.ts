@@ -1,5 +1,5 @@
 import type { Value } from '../ir/graph.ts';
-import { add, multiplyTransposed, splitLast } from '../ir/operators.ts';
+import { add, multiplyMatrices, multiplyTransposed, splitLast } from '../ir/operators.ts';
 import { QUANTIZED_BLOCK } from '../weights/quantize.ts';
 import type { BuildContext } from './build-context.ts';
 import type { LinearDescription } from './description.ts';
@@ -26,11 +26,20 @@ export function projectOne(build: BuildContext, x: Value, projection: LinearDesc
   return project(build, x, [projection])[0] as Value;
 }
 
-function projectFloat(build: BuildContext, x: Value, projection: LinearDescription): Value {
-  const { tensor, bias, out, in: into } = projection;
-  const right = floatWeight(build, tensor, [out, into]);
-  const product = multiplyTransposed(build.graph, { left: x, right, shape: [...x.shape.slice(0, -1), out] });
+/** One projection in float32, whatever the format that the model's weights are wanted in. */
+export function projectFloat(build: BuildContext, x: Value, projection: LinearDescription): Value {
+  const { tensor, bias, out } = projection;
+  const right = floatWeight(build, tensor, storedShape(projection));
+  const shape = [...x.shape.slice(0, -1), out];
+  const product =
+    projection.stored === 'in-out'
+      ? multiplyMatrices(build.graph, { left: x, right, shape })
+      : multiplyTransposed(build.graph, { left: x, right, shape });
   return bias === undefined ? product : add(build.graph, product, floatWeight(build, bias, [out]));
+}
+
+function storedShape({ out, in: into, stored }: LinearDescription): number[] {
+  return stored === 'in-out' ? [into, out] : [out, into];
 }
 
 function projectQuantized(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value {
@@ -38,17 +47,18 @@ function projectQuantized(build: BuildContext, x: Value, projections: readonly L
   const bits = build.format === 'q4' ? 4 : 8;
   const into = projections[0]?.in ?? 0;
   const out = projections.reduce((sum, projection) => sum + projection.out, 0);
-  for (const projection of projections) build.weights.expect(projection.tensor, [projection.out, into]);
+  for (const projection of projections) build.weights.expect(projection.tensor, storedShape(projection));
+  const transposed = projections[0]?.stored === 'in-out';
   const tensors = projections.map(({ tensor }) => tensor);
   const blocks = Math.ceil(into / QUANTIZED_BLOCK);
   const name = tensors.join('+');
   const codes = graph.weight(
     { name: `${name}.q${bits}`, type: 'uint8', shape: [out, blocks, (QUANTIZED_BLOCK * bits) / 8] },
-    { kind: 'quantized', tensors, bits, part: 'codes' },
+    { kind: 'quantized', tensors, transposed, bits, part: 'codes' },
   );
   const scales = graph.weight(
     { name: `${name}.q${bits}.scales`, type: 'float32', shape: [out * blocks] },
-    { kind: 'quantized', tensors, bits, part: 'scales' },
+    { kind: 'quantized', tensors, transposed, bits, part: 'scales' },
   );
   return graph.call(
     {

@@ -1,17 +1,15 @@
 import type { Value } from '../ir/graph.ts';
+import { add } from '../ir/operators.ts';
 import type { BuildContext } from './build-context.ts';
 import type { NormDescription } from './description.ts';
 import { floatWeight } from './weights.ts';
 
-/** x / rms(x) x weight over the last axis. */
-export function rmsNorm(build: BuildContext, x: Value, norm: NormDescription): Value {
-  const weight = floatWeight(build, norm.tensor, [norm.hidden]);
+/** x normalised over its last axis, times the weight, plus the bias of a classic one; x itself without a norm. */
+export function normalize(build: BuildContext, x: Value, norm: NormDescription | undefined): Value {
+  if (norm === undefined) return x;
+  const operator = norm.kind === 'rms' ? 'SimplifiedLayerNormalization' : 'LayerNormalization';
   const attributes = { axis: { int: -1 }, epsilon: { float: norm.epsilon } };
-  return build.graph.call(
-    { operator: 'SimplifiedLayerNormalization', inputs: [x, weight], attributes },
-    'float32',
-    x.shape,
-  );
+  return build.graph.call({ operator, inputs: [x, ...parameters(build, norm)], attributes }, 'float32', x.shape);
 }
 
 export interface Residual {
@@ -24,15 +22,23 @@ export interface Residual {
 export function addAndNorm(
   build: BuildContext,
   branch: { residual: Value; output: Value },
-  norm: NormDescription,
+  norm: NormDescription | undefined,
 ): Residual {
   const { graph } = build;
-  const weight = floatWeight(build, norm.tensor, [norm.hidden]);
+  if (norm === undefined) {
+    const sum = add(graph, branch.residual, branch.output);
+    return { sum, normed: sum };
+  }
   const normed = graph.declare('normed', 'float32', branch.residual.shape);
   const sum = graph.declare('residual', 'float32', branch.residual.shape);
+  const operator = norm.kind === 'rms' ? 'SkipSimplifiedLayerNormalization' : 'SkipLayerNormalization';
+  const inputs = [branch.output, branch.residual, ...parameters(build, norm)];
   const attributes = { epsilon: { float: norm.epsilon } };
-  const inputs = [branch.output, branch.residual, weight];
-  const call = { operator: 'SkipSimplifiedLayerNormalization', domain: 'com.microsoft', inputs, attributes } as const;
-  graph.append(call, [normed, null, null, sum]);
+  graph.append({ operator, domain: 'com.microsoft', inputs, attributes }, [normed, null, null, sum]);
   return { sum, normed };
+}
+
+function parameters(build: BuildContext, { tensor, bias, hidden, weightOffset }: NormDescription): Value[] {
+  const weight = floatWeight(build, tensor, [hidden], weightOffset);
+  return bias === undefined ? [weight] : [weight, floatWeight(build, bias, [hidden])];
 }

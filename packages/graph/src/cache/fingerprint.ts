@@ -4,7 +4,7 @@ import { readExactly } from '../weights/safetensors-header.ts';
 import type { WeightFile } from '../weights/weight-files.ts';
 
 /** Raise it whenever the same model would be compiled into another graph or into other packed weights. */
-export const COMPILER_VERSION = 5;
+export const COMPILER_VERSION = 6;
 
 /** Everything that decides what is compiled. */
 export interface FingerprintParts {
@@ -13,6 +13,8 @@ export interface FingerprintParts {
   readonly weights: WeightFormat;
   readonly levels: number;
   readonly contextTokens: number;
+  /** Only when a rope follows it. */
+  readonly ropeContextTokens?: number;
 }
 
 /** Spread over a file: enough to tell two trainings of one architecture apart, little enough to read at every start. */
@@ -25,9 +27,9 @@ const SAMPLE_BYTES = 1024;
  */
 export async function fingerprint(parts: FingerprintParts): Promise<string> {
   const hash = createHash('sha256');
-  const { config, weights, levels, contextTokens } = parts;
-  hash.update(JSON.stringify({ version: COMPILER_VERSION, config, weights, levels, contextTokens }));
-  for (const file of parts.files) {
+  const { files, ...settings } = parts;
+  hash.update(JSON.stringify({ version: COMPILER_VERSION, ...settings }));
+  for (const file of files) {
     const { name, bytes, modifiedNs, headerDigest } = file;
     hash.update(JSON.stringify({ name, bytes, modifiedNs: String(modifiedNs), headerDigest }));
     await hashSamples(hash, file);

@@ -67,6 +67,21 @@ export class ConfigReader {
     return value;
   }
 
+  /** The finite numbers of a list; undefined when it is absent. */
+  numbers(field: string): readonly number[] | undefined {
+    const value = this.#get(field);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value) || !value.every((item) => typeof item === 'number' && Number.isFinite(item))) {
+      throw this.fault(`${field} is ${describe(value)} where a list of numbers belongs`);
+    }
+    return value as number[];
+  }
+
+  /** A field as it is, for those whose form is too particular for a getter; undefined when it is absent. */
+  raw(field: string): unknown {
+    return this.#get(field);
+  }
+
   /** A nested object; undefined when it is absent. */
   section(field: string): ConfigReader | undefined {
     const value = this.#get(field);
@@ -75,6 +90,11 @@ export class ConfigReader {
       throw this.fault(`${field} is ${describe(value)} where an object belongs`);
     }
     return new ConfigReader(value as Record<string, unknown>, this.file);
+  }
+
+  /** The same fields, one of them another. Pure. */
+  with(field: string, value: unknown): ConfigReader {
+    return new ConfigReader({ ...this.#fields, [field]: value }, this.file);
   }
 
   /** Token ids given as one number or as a list; undefined when the field is absent. */

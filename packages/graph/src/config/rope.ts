@@ -1,50 +1,85 @@
 import type { RopeDescription } from '../blocks/description.ts';
 import { GraphError } from '../errors.ts';
-import type { ConfigReader } from './config-reader.ts';
+import { ConfigReader } from './config-reader.ts';
+import type { DecoderNumbers } from './decoder-numbers.ts';
+import { most } from './limits.ts';
+import { ropeScalings } from './rope-scaling.ts';
 
-const DEFAULT_THETA = 10_000;
-
-/**
- * Angles of the rotary embedding from rope_theta and rope_scaling (or rope_parameters, which newer files have instead).
- * Throws ROPE_UNSUPPORTED for types other than default and llama3.
- */
-export function readRope(config: ConfigReader, headDim: number): RopeDescription {
-  const parameters = config.section('rope_parameters');
-  const scaling = parameters ?? config.section('rope_scaling');
-  const theta = parameters?.has('rope_theta')
-    ? parameters.positive('rope_theta')
-    : config.positiveOr('rope_theta', DEFAULT_THETA);
-  if ((scaling ?? config).positiveOr('partial_rotary_factor', 1) !== 1) throw unsupported(config, 'a partial rotation');
-  const frequencies = Array.from({ length: headDim / 2 }, (_, pair) => theta ** ((-2 * pair) / headDim));
-  if (scaling === undefined) return { frequencies };
-  const type = scaling.textOr('rope_type', scaling.textOr('type', 'default'));
-  if (type === 'default') return { frequencies };
-  if (type !== 'llama3') throw unsupported(config, `rope_type ${JSON.stringify(type)}`);
-  return { frequencies: scaleAsLlama3(frequencies, scaling) };
+/** Where an architecture keeps what its rope needs, apart from rope_scaling and rope_parameters. */
+export interface RopeFields {
+  /** Default rope_theta. */
+  readonly theta?: string;
+  readonly defaultTheta?: number;
+  /** Field and default of the part of each head that is rotated; default partial_rotary_factor, 1. */
+  readonly partial?: string;
+  readonly defaultPartial?: number;
+  /** Names one of several sets in rope_parameters, as layer_types does. */
+  readonly layerType?: string;
+  /** This rope is not stretched by rope_scaling. */
+  readonly unscaled?: boolean;
 }
 
 /**
- * Llama 3's way to a longer context: long waves are slowed down by `factor`, short ones kept, those between blended
- * (apply_scaling in the reference code of Llama 3.1).
+ * The rotary embedding that config.json asks for, in either spelling: rope_theta and rope_scaling, or rope_parameters (one set, or one for
+ * each layer type). Throws CONFIG_INVALID, and ROPE_UNSUPPORTED for types that are not known.
  */
-function scaleAsLlama3(frequencies: readonly number[], scaling: ConfigReader): number[] {
-  const factor = scaling.positive('factor');
-  const lowFactor = scaling.positive('low_freq_factor');
-  const highFactor = scaling.positive('high_freq_factor');
-  const originalTokens = scaling.positive('original_max_position_embeddings');
-  if (highFactor <= lowFactor) {
-    throw scaling.fault(`high_freq_factor (${highFactor}) is not above low_freq_factor (${lowFactor})`);
+export function readRope(config: ConfigReader, numbers: DecoderNumbers, fields: RopeFields = {}): RopeDescription {
+  const parameters = sectionOf(config, fields);
+  const theta = readTheta(config, parameters, fields);
+  const partialField = fields.partial ?? 'partial_rotary_factor';
+  const holder = parameters?.has('partial_rotary_factor') ? parameters : config;
+  const name = holder === config ? partialField : 'partial_rotary_factor';
+  const partial = holder.positiveOr(name, fields.defaultPartial ?? 1);
+  const rotaryDim = Math.trunc(numbers.headDim * partial);
+  if (partial > 1 || rotaryDim < 2 || rotaryDim % 2 !== 0) {
+    const what =
+      partial === 1 ? `head_dim is ${numbers.headDim}` : `${name} is ${partial} of a head of ${numbers.headDim}`;
+    throw config.fault(
+      `${what}, but a rotary embedding needs an even number of elements, at least 2 and at most the head's`,
+    );
   }
-  return frequencies.map((frequency) => {
-    const wavesInContext = (originalTokens * frequency) / (2 * Math.PI);
-    if (wavesInContext < lowFactor) return frequency / factor;
-    if (wavesInContext > highFactor) return frequency;
-    const kept = (wavesInContext - lowFactor) / (highFactor - lowFactor);
-    return (1 - kept) * (frequency / factor) + kept * frequency;
-  });
+  const scaling = fields.unscaled ? undefined : (parameters ?? config.section('rope_scaling'));
+  const type = scaling === undefined ? 'default' : scaling.textOr('rope_type', scaling.textOr('type', 'default'));
+  const scale = ropeScalings.get(type);
+  if (scale === undefined) throw unsupported(config, type);
+  const rope = { theta, rotaryDim, contextTokens: numbers.contextTokens };
+  return { rotaryDim, ...scale(withOriginal(config, scaling), rope) };
 }
 
-function unsupported(config: ConfigReader, what: string): GraphError {
-  const message = `${config.file} asks for ${what} in its rotary embedding: use a model with rope_type default or llama3`;
-  return new GraphError('ROPE_UNSUPPORTED', message, { file: config.file });
+/** Positions that a model may be asked for: dynamic and yarn ropes reach beyond max_position_embeddings. Throws CONFIG_INVALID. */
+export function ropeContext(config: ConfigReader, contextTokens: number): number {
+  const scaling = sectionOf(config, {}) ?? config.section('rope_scaling');
+  const type = scaling?.textOr('rope_type', scaling.textOr('type', 'default'));
+  if (scaling === undefined || (type !== 'dynamic' && type !== 'yarn')) return contextTokens;
+  const trained = scaling.countOr('original_max_position_embeddings', contextTokens, { most: most.context });
+  return Math.min(most.context, Math.max(contextTokens, Math.floor(trained * scaling.positiveOr('factor', 1))));
+}
+
+function sectionOf(config: ConfigReader, { layerType }: RopeFields): ConfigReader | undefined {
+  const all = config.section('rope_parameters');
+  if (layerType === undefined || all === undefined || !all.has(layerType)) return all;
+  return all.section(layerType);
+}
+
+function readTheta(config: ConfigReader, parameters: ConfigReader | undefined, fields: RopeFields): number {
+  if (parameters?.has('rope_theta')) return parameters.positive('rope_theta');
+  const field = fields.theta ?? 'rope_theta';
+  const theta = config.positiveOr(field, fields.defaultTheta ?? 10_000);
+  if (theta <= 1) throw config.fault(`${field} is ${theta} where a number above 1 belongs`);
+  return theta;
+}
+
+/** Phi-3 keeps original_max_position_embeddings beside rope_scaling, newer files within. */
+function withOriginal(config: ConfigReader, scaling: ConfigReader | undefined): ConfigReader {
+  const field = 'original_max_position_embeddings';
+  if (scaling === undefined) return new ConfigReader({}, config.file);
+  return scaling.has(field) || !config.has(field) ? scaling : scaling.with(field, config.raw(field));
+}
+
+function unsupported(config: ConfigReader, type: string): GraphError {
+  const known = [...ropeScalings.keys()].join(', ');
+  const what = `rope_type ${JSON.stringify(type.slice(0, 60))} in its rotary embedding`;
+  return new GraphError('ROPE_UNSUPPORTED', `${config.file} asks for ${what}: use a model with ${known}`, {
+    file: config.file,
+  });
 }

@@ -110,12 +110,13 @@ export interface Constant {
 export type WeightSource =
   /** The tensor as it is stored; the weight's type is the stored one. */
   | { readonly kind: 'stored'; readonly tensor: string }
-  /** The tensor's elements widened to float32. */
-  | { readonly kind: 'widened'; readonly tensor: string }
-  /** Codes or scales of tensors [out, in] stacked along `out` and quantised in blocks along `in`. */
+  /** The tensor's elements widened to float32, plus a number. */
+  | { readonly kind: 'widened'; readonly tensor: string; readonly plus?: number }
+  /** Codes or scales of tensors [out, in] (transposed: stored as [in, out]) stacked along `out` and quantised in blocks along `in`. */
   | {
       readonly kind: 'quantized';
       readonly tensors: readonly string[];
+      readonly transposed?: boolean;
       readonly bits: 4 | 8;
       readonly part: QuantizedPart;
     }

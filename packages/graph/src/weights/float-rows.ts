@@ -34,6 +34,26 @@ export async function* readFloatRows(tensor: WeightTensor): AsyncGenerator<Float
   }
 }
 
+/**
+ * Reads a matrix [rows, columns] column by column: what comes out are runs of rows of its transpose. The whole matrix is in memory
+ * meanwhile, since reading a column of a file is reading all of it.
+ */
+export async function* readFloatColumns(tensor: WeightTensor): AsyncGenerator<FloatRows> {
+  const [rows, columns] = tensor.shape as [number, number];
+  const whole = new Float32Array(rows * columns);
+  for await (const { firstRow, elements } of readFloatRows(tensor)) whole.set(elements, firstRow * columns);
+  const columnsARead = Math.min(columns, Math.max(1, Math.floor(ELEMENTS_A_READ / rows)));
+  const floats = new Float32Array(columnsARead * rows);
+  for (let firstRow = 0; firstRow < columns; firstRow += columnsARead) {
+    const rowCount = Math.min(columnsARead, columns - firstRow);
+    for (let row = 0; row < rows; row += 1) {
+      const from = row * columns + firstRow;
+      for (let column = 0; column < rowCount; column += 1) floats[column * rows + row] = whole[from + column] as number;
+    }
+    yield { firstRow, rowCount, elements: floats.subarray(0, rowCount * rows) };
+  }
+}
+
 /** Little-endian elements of `type` as float32. `bytes` begins on a multiple of 4 in its buffer. */
 export function widen(type: FloatType, bytes: Uint8Array, into: Float32Array): void {
   if (type === 'float32') {

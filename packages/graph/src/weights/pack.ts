@@ -3,7 +3,7 @@ import { constants, type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { GraphError } from '../errors.ts';
 import type { Value, Weight, WeightSource } from '../ir/graph.ts';
-import { readFloatRows } from './float-rows.ts';
+import { readFloatColumns, readFloatRows } from './float-rows.ts';
 import { PackJournal } from './pack-journal.ts';
 import type { Placement } from './placement.ts';
 import { weightBytes } from './placement.ts';
@@ -88,7 +88,7 @@ class Packer {
     const [run, scales] = runs as [PackedRun, PackedRun?];
     switch (source.kind) {
       case 'widened':
-        return this.#packFloats([source.tensor], run);
+        return this.#packFloats([source.tensor], run, source.plus);
       case 'stacked':
         return this.#packFloats(source.tensors, run);
       case 'computed':
@@ -101,9 +101,12 @@ class Packer {
     }
   }
 
-  async #packFloats(tensors: readonly string[], run: PackedRun): Promise<void> {
+  async #packFloats(tensors: readonly string[], run: PackedRun, plus = 0): Promise<void> {
     for (const tensor of tensors) {
-      for await (const { elements } of readFloatRows(this.#tensor(tensor))) await this.#write(run, elements);
+      for await (const { elements } of readFloatRows(this.#tensor(tensor))) {
+        if (plus !== 0) for (const [index, element] of elements.entries()) elements[index] = element + plus;
+        await this.#write(run, elements);
+      }
     }
   }
 
@@ -125,8 +128,11 @@ class Packer {
   ): Promise<void> {
     for (const name of source.tensors) {
       const tensor = this.#tensor(name);
-      const layout: QuantizedLayout = { columns: tensor.shape[1] as number, block: QUANTIZED_BLOCK, bits: source.bits };
-      for await (const { firstRow, rowCount, elements } of readFloatRows(tensor)) {
+      const columns = tensor.shape[source.transposed ? 0 : 1] as number;
+      const layout: QuantizedLayout = { columns, block: QUANTIZED_BLOCK, bits: source.bits };
+      for await (const { firstRow, rowCount, elements } of source.transposed
+        ? readFloatColumns(tensor)
+        : readFloatRows(tensor)) {
         const rows = {
           codes: new Uint8Array(rowCount * codeBytesOf(layout)),
           scales: new Float32Array(rowCount * blocksOf(layout)),

@@ -40,6 +40,8 @@ const floatTypes: ReadonlyMap<string, FloatType> = new Map([
 export class WeightFiles {
   readonly files: readonly WeightFile[];
   readonly #tensors: ReadonlyMap<string, { file: WeightFile; stored: StoredTensor }>;
+  /** Start of names that the files may leave out; '': none. */
+  #optionalPrefix = '';
 
   private constructor(
     files: readonly WeightFile[],
@@ -74,9 +76,21 @@ export class WeightFiles {
     }
   }
 
+  /** Effect: tensors whose names begin with `prefix` are found without it too. */
+  allowMissingPrefix(prefix: string): void {
+    this.#optionalPrefix = prefix;
+  }
+
+  #find(name: string) {
+    const prefix = this.#optionalPrefix;
+    const found = this.#tensors.get(name);
+    if (found !== undefined || prefix === '' || !name.startsWith(prefix)) return found;
+    return this.#tensors.get(name.slice(prefix.length));
+  }
+
   /** The tensor, which must have this shape and a floating-point type. Throws TENSOR_MISSING, TENSOR_SHAPE or TENSOR_DTYPE. */
   expect(name: string, shape: readonly number[]): WeightTensor {
-    const found = this.#tensors.get(name);
+    const found = this.#find(name);
     if (found === undefined) {
       const files = this.files.map((file) => file.name).join(', ');
       const message = `no tensor ${name} in ${files}, but config.json asks for one: take config.json and weights of the same model`;
@@ -97,7 +111,7 @@ export class WeightFiles {
 
   /** A tensor that was checked before. */
   take(name: string): WeightTensor {
-    return this.expect(name, this.#tensors.get(name)?.stored.shape ?? []);
+    return this.expect(name, this.#find(name)?.stored.shape ?? []);
   }
 
   /** Throws WEIGHTS_CHANGED when a file is not what it was when it was opened, or its name leads to another. */

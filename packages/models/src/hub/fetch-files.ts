@@ -36,9 +36,7 @@ export async function fetchFiles(files: readonly HubFile[], job: FetchJob): Prom
   let fetched = 0;
   const worker = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const bytes = await fetchFile(file, { ...job, signal });
-      // Not in one expression: the sum would be read before the wait, and what others added meanwhile be lost.
-      fetched += bytes;
+      fetched += await fetchFile(file, { ...job, signal });
     }
   };
   const workers = Array.from({ length: FILES_AT_ONCE }, () => worker());

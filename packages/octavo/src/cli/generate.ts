@@ -14,13 +14,11 @@ import {
   wholeOption,
 } from './options.ts';
 import { roundTimings } from './output.ts';
-import { addTruncationOptions, describeDropped, type TruncationFlags, truncationOptions } from './truncation.ts';
 import { withEngine } from './with-engine.ts';
 
 interface GenerateFlags
   extends EngineFlags,
     ModelFlags,
-    TruncationFlags,
     Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed'> {
   readonly prompt?: string;
   readonly ids?: readonly number[];
@@ -61,14 +59,12 @@ export function addGenerate(program: Command, context: CommandContext): void {
     .option('--ignore-eos', 'go on after an end token')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addTruncationOptions(addModelOptions(command))).action((flags: GenerateFlags) =>
-    generate(flags, context),
-  );
+  addEngineOptions(addModelOptions(command)).action((flags: GenerateFlags) => generate(flags, context));
 }
 
 async function generate(flags: GenerateFlags, context: CommandContext): Promise<void> {
   requireOne({ flag: '--prompt', value: flags.prompt }, { flag: '--ids', value: flags.ids });
-  const options: EngineOptions = { ...engineOptions(flags, context.env), ...truncationOptions(flags) };
+  const options: EngineOptions = engineOptions(flags, context.env);
   await withEngine(
     context,
     { model: flags, options, reader: flags.json === true ? 'program' : 'person' },
@@ -113,7 +109,7 @@ export function describeResult(result: GenerateResult): string {
   const { usage, timings, finishReason } = result;
   const seconds = (timings.totalMs / 1000).toFixed(2);
   return (
-    `[${finishReason}] prompt ${usage.promptTokens} tokens: ${usage.cachedTokens} cached, ${usage.computedTokens} computed${describeDropped(usage)}; ` +
+    `[${finishReason}] prompt ${usage.promptTokens} tokens: ${usage.cachedTokens} cached, ${usage.computedTokens} computed; ` +
     `completion ${usage.completionTokens}; first token after ${Math.round(timings.ttftMs)} ms, ${seconds} s in all`
   );
 }

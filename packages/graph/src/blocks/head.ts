@@ -1,0 +1,45 @@
+import type { Value } from '../ir/graph.ts';
+import { cast, multiply, reshape, tanh } from '../ir/operators.ts';
+import { stepOutputs } from '../step-interface.ts';
+import type { BuildContext } from './build-context.ts';
+import type { DecoderDescription } from './description.ts';
+import { projectOne } from './linear.ts';
+
+export interface HeadRequest {
+  readonly decoder: DecoderDescription;
+  /** [1, H, hidden], normalised. */
+  readonly hidden: Value;
+  /** int32 [F] */
+  readonly fullRows: Value;
+}
+
+/**
+ * Hands out the greedy token of every head row, and the logits of the full ones. Returns what appends the logits of all head rows,
+ * [H, vocabulary], for those who want them.
+ */
+export function emitHead(build: BuildContext, { decoder, hidden, fullRows }: HeadRequest): () => Value {
+  const { graph } = build;
+  const { vocabulary } = decoder.shape;
+  const product = projectOne(build, hidden, decoder.head);
+  const raw = reshape(graph, product, { to: [-1, vocabulary], shape: ['H', vocabulary] });
+  const attributes = { axis: { int: -1 }, keepdims: { int: 0 } };
+  const best = graph.call({ operator: 'ArgMax', inputs: [raw], attributes }, 'int64', ['H']);
+  graph.output(cast(graph, best, 'int32', stepOutputs.argmax));
+  // Scale and cap keep the order of logits, so they are left to the rows that are handed out.
+  const full = { operator: 'Gather', inputs: [raw, fullRows], attributes: { axis: { int: 0 } } };
+  const shape = ['F', vocabulary];
+  if (isPlain(decoder)) graph.output(graph.call(full, 'float32', shape, stepOutputs.logits));
+  else graph.output(scaleAndCap(build, graph.call(full, 'float32', shape), decoder, stepOutputs.logits));
+  return () => (isPlain(decoder) ? raw : scaleAndCap(build, raw, decoder));
+}
+
+function isPlain({ logitScale = 1, logitSoftcap }: DecoderDescription): boolean {
+  return logitScale === 1 && logitSoftcap === undefined;
+}
+
+function scaleAndCap({ graph }: BuildContext, x: Value, decoder: DecoderDescription, name?: string): Value {
+  const { logitScale = 1, logitSoftcap } = decoder;
+  const times = (left: Value, factor: number, as?: string) => multiply(graph, left, graph.floats([factor], [1]), as);
+  if (logitSoftcap === undefined) return times(x, logitScale, name);
+  return times(tanh(graph, times(x, logitScale / logitSoftcap)), logitSoftcap, name);
+}

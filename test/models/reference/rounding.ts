@@ -1,0 +1,38 @@
+/**
+ * What a product with q8 or q4 weights is made of. Weights, in blocks of 32 along a row: whole multiples of a scale from -2^(bits - 1) to
+ * 2^(bits - 1) - 1, where the element of largest magnitude is the lowest of them. Activations, in the same blocks: whole multiples from
+ * -127 to 127 of a scale.
+ */
+import type { Rounding } from './tensors.ts';
+
+const BLOCK = 32;
+
+export function roundedTo(bits: 4 | 8): Rounding {
+  const lowest = -(2 ** (bits - 1));
+  const weights = (block: Float64Array) => {
+    const extreme = block.reduce((most, x) => (Math.abs(x) > Math.abs(most) ? x : most), 0);
+    const scale = Math.fround(extreme / lowest);
+    const level = (x: number) => (scale === 0 ? 0 : Math.min(-lowest - 1, Math.max(lowest, Math.round(x / scale))));
+    return block.map((x) => level(x) * scale);
+  };
+  return {
+    matrix: (matrix, columns) => {
+      const rounded = new Float64Array(matrix.length);
+      for (let row = 0; row < matrix.length; row += columns)
+        rounded.set(inBlocks(matrix.slice(row, row + columns), weights), row);
+      return rounded;
+    },
+    row: (row) => inBlocks(row, activations),
+  };
+}
+
+function activations(block: Float64Array): Float64Array {
+  const scale = block.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127;
+  return block.map((x) => (scale === 0 ? 0 : Math.round(x / scale) * scale));
+}
+
+function inBlocks(row: Float64Array, round: (block: Float64Array) => Float64Array): Float64Array {
+  const rounded = new Float64Array(row.length);
+  for (let from = 0; from < row.length; from += BLOCK) rounded.set(round(row.slice(from, from + BLOCK)), from);
+  return rounded;
+}
