@@ -6,15 +6,23 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runCacheOnOff } from './cache-on-off/cache-on-off.ts';
 import { runEventLoop } from './engine/event-loop.ts';
 import { runStepShare } from './engine/step-share.ts';
 import { runLoadBench } from './load/load-bench.ts';
 import { runMemoryBench } from './load/memory-bench.ts';
 import { describeMachine } from './machine.ts';
+import { runMemoryTrade } from './memory/memory-trade.ts';
+import { runSoak } from './memory/soak.ts';
 import { type BenchRow, formatRows } from './micro/bench-row.ts';
 import { runKvBench } from './micro/kv-bench.ts';
 import type { BenchEffort } from './micro/measure.ts';
 import { runSchedulerBench } from './micro/scheduler-bench.ts';
+import { runRoofline } from './roofline/roofline-bench.ts';
+import { runAttentionBench } from './step/attention-bench.ts';
+import { runScalingBench } from './step/scaling-bench.ts';
+import { runWastedSlots } from './step/wasted-slots.ts';
+import { runNoSharing } from './throughput/no-sharing.ts';
 import { runThroughput, throughputNames } from './throughput/throughput-bench.ts';
 
 const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly BenchRow[]>>> = {
@@ -35,6 +43,14 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
   load: runLoadBench,
   memory: runMemoryBench,
   ...Object.fromEntries(throughputNames.map((name) => [name, (effort: BenchEffort) => runThroughput(name, effort)])),
+  'no-sharing': runNoSharing,
+  attention: runAttentionBench,
+  roofline: runRoofline,
+  'memory-trade': runMemoryTrade,
+  scaling: runScalingBench,
+  'wasted-slots': runWastedSlots,
+  'cache-on-off': runCacheOnOff,
+  soak: runSoak,
 };
 
 await main();

@@ -25,6 +25,16 @@ export const shapes = {
     vocabulary: 50_304,
     contextTokens: 2048,
   },
+  /** 0.5 billion parameters. */
+  '0.5b': {
+    hidden: 896,
+    layers: 24,
+    heads: 14,
+    kvHeads: 2,
+    intermediate: 4864,
+    vocabulary: 151_936,
+    contextTokens: 4096,
+  },
   /** 25 million parameters: large enough for its weights to show in the memory of a process. */
   small: {
     hidden: 512,
@@ -47,15 +57,21 @@ export function benchFolder(): string {
 }
 
 /** Effect: makes the model folder of a shape unless it is there. Returns its path. */
-export async function benchModel(shape: ShapeName): Promise<string> {
-  const folder = join(benchFolder(), `llama-${shape}`);
-  const recipe = JSON.stringify({ ...shapes[shape], seed: 1 });
+export function benchModel(shape: ShapeName): Promise<string> {
+  const recipe = { ...shapes[shape], seed: 1 };
+  return madeOnce(`llama-${shape}`, recipe, (folder) => makeRandomLlama(folder, recipe));
+}
+
+/** Effect: makes a model folder of that name unless one of the same recipe is there. Returns its path. */
+export async function madeOnce(name: string, recipe: object, make: (folder: string) => Promise<void>): Promise<string> {
+  const folder = join(benchFolder(), name);
   // The recipe is written last, so a folder that was left half-made is made again.
   const marker = join(folder, 'recipe.json');
+  const wanted = JSON.stringify(recipe);
   const found = await readFile(marker, 'utf8').catch(() => undefined);
-  if (found !== recipe) {
-    await makeRandomLlama(folder, { ...shapes[shape], seed: 1 });
-    await writeFile(`${marker}.part`, recipe);
+  if (found !== wanted) {
+    await make(folder);
+    await writeFile(`${marker}.part`, wanted);
     await rename(`${marker}.part`, marker);
   }
   return folder;

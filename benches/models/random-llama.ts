@@ -1,7 +1,8 @@
 /** Writes a Llama-shaped model folder with seeded random weights: real cost, no meaning. No tokenizer: it is driven with ids. */
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type TensorPlan, writeTensors } from './random-tensors.ts';
 
 export interface RandomLlamaOptions {
   readonly seed?: number;
@@ -25,13 +26,6 @@ const defaults: Required<RandomLlamaOptions> = {
   vocabulary: 49_152,
   contextTokens: 8192,
 };
-
-interface TensorPlan {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Standard deviation of its elements; 0: all ones. */
-  readonly deviation: number;
-}
 
 /**
  * Creates `folder` with config.json and model.safetensors (F32, tied head). Same options, same bytes. About 2 s for the default shape,
@@ -88,45 +82,6 @@ function planTensors(shape: Required<RandomLlamaOptions>): TensorPlan[] {
   });
   const embedding = matrix('model.embed_tokens.weight', shape.vocabulary, hidden);
   return [embedding, ...layers.flat(), norm('model.norm.weight')];
-}
-
-async function writeTensors(file: string, tensors: readonly TensorPlan[], seed: number): Promise<void> {
-  let end = 0;
-  const entries = tensors.map(({ name, shape }) => {
-    const begin = end;
-    end += 4 * shape.reduce((product, dim) => product * dim, 1);
-    return [name, { dtype: 'F32', shape, data_offsets: [begin, end] }] as const;
-  });
-  const json = JSON.stringify(Object.fromEntries(entries));
-  const header = Buffer.from(json.padEnd(Math.ceil(json.length / 64) * 64 + 56, ' '));
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(header.length));
-  const output = await open(file, 'w');
-  try {
-    await output.writeFile(Buffer.concat([prefix, header]));
-    for (const [index, tensor] of tensors.entries()) await output.writeFile(fill(tensor, seed + index));
-  } finally {
-    await output.close();
-  }
-}
-
-function fill({ shape, deviation }: TensorPlan, seed: number): Uint8Array {
-  const elements = new Float32Array(shape.reduce((product, dim) => product * dim, 1));
-  if (deviation === 0) elements.fill(1);
-  else fillRandom(elements, deviation, seed);
-  return new Uint8Array(elements.buffer);
-}
-
-/** Evenly spread numbers of the wanted deviation; a 32-bit generator (Marsaglia's xorshift) keeps this at some ns an element. */
-function fillRandom(elements: Float32Array, deviation: number, seed: number): void {
-  const scale = (deviation * Math.sqrt(12)) / 2 ** 32;
-  let state = Math.imul(seed, 0x9e3779b1) | 1;
-  for (let index = 0; index < elements.length; index += 1) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    elements[index] = state * scale;
-  }
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

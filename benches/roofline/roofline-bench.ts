@@ -1,0 +1,68 @@
+/**
+ * How near a decode step comes to what the machine allows: the larger of reading all weights and the past once at the speed of memory, and
+ * multiplying with all weights at the speed of large products.
+ */
+import type { EngineInfo } from 'octavo';
+import { benchModel, type ShapeName, seededIds, shapes } from '../engine/workload.ts';
+import { type BenchRow, measured } from '../micro/bench-row.ts';
+import type { BenchEffort } from '../micro/measure.ts';
+import { goldensChecked, withEngine } from '../step/bench-session.ts';
+import { decodeWindow } from '../step/decode-window.ts';
+import { type MachineLimits, machineLimits } from './machine-limits.ts';
+import { q4Bytes } from './operator-graph.ts';
+
+const PAST_TOKENS = 64;
+
+export async function runRoofline(effort: BenchEffort): Promise<BenchRow[]> {
+  const smoke = effort === 'smoke';
+  const checked = await goldensChecked();
+  const limits = await machineLimits(effort);
+  const row = (name: string, value: number, unit: string, aim?: string): BenchRow =>
+    measured({ name: `roofline: ${name}`, value, unit, aim, samples: 1, checked });
+  const rows = [
+    row('memory, one-row products', limits.bytesPerSecond / 1e9, 'GB/s'),
+    row('q4 products of many rows', limits.q4OperationsPerSecond / 1e9, 'GFLOP/s'),
+    row('f32 products of many rows', limits.f32OperationsPerSecond / 1e9, 'GFLOP/s'),
+  ];
+  const names: readonly ShapeName[] = smoke ? ['tiny'] : ['135m', '0.5b'];
+  for (const shape of names) {
+    const model = await benchModel(shape);
+    await withEngine(model, { weights: 'q4', maxSequences: 16, contextTokens: 512 }, async (engine) => {
+      for (const batch of [1, 16]) {
+        const prompts = Array.from({ length: batch }, (_, index) =>
+          seededIds(index, PAST_TOKENS, shapes[shape].vocabulary),
+        );
+        const newTokens = smoke ? 8 : 48;
+        await decodeWindow(engine, prompts, newTokens);
+        const { stepMs } = await decodeWindow(engine, prompts, newTokens);
+        const limitMs =
+          1_000 * stepLimit(limits, { shape, info: engine.info, batch, past: PAST_TOKENS + newTokens / 2 });
+        const aim = shape === '0.5b' ? '<= 1.6 x' : undefined;
+        rows.push(
+          row(`${shape}, ${batch} sequences: step`, stepMs, 'ms'),
+          row(`${shape}, ${batch} sequences: limit`, limitMs, 'ms'),
+          row(`${shape}, ${batch} sequences: step / limit`, stepMs / limitMs, 'x', aim),
+        );
+      }
+    });
+  }
+  return rows;
+}
+
+/** Seconds below which no step of `batch` rows can be. Pure. */
+function stepLimit(
+  limits: MachineLimits,
+  of: { readonly shape: ShapeName; readonly info: EngineInfo; readonly batch: number; readonly past: number },
+): number {
+  const parameters = linearParameters(of.shape);
+  const bytes = q4Bytes(parameters) + of.batch * of.past * of.info.bytesPerToken;
+  const operations = 2 * parameters * of.batch;
+  return Math.max(bytes / limits.bytesPerSecond, operations / limits.q4OperationsPerSecond);
+}
+
+/** Elements of the matrices that every row is multiplied with: all layers and the head. */
+function linearParameters(name: ShapeName): number {
+  const { hidden, layers, heads, kvHeads, intermediate, vocabulary } = shapes[name];
+  const attention = 2 * hidden * hidden + 2 * hidden * (hidden / heads) * kvHeads;
+  return layers * (attention + 3 * hidden * intermediate) + vocabulary * hidden;
+}
