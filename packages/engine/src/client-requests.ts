@@ -1,5 +1,13 @@
 /** What callers pass in, checked and turned into messages. Pure; runs in the caller's thread, where a mistake is cheapest to report. */
-import type { ChatRequest, EngineInfo, GenerateRequest, Message, RequestOptions, SamplingOptions } from './api.ts';
+import type {
+  ChatRequest,
+  EngineInfo,
+  GenerateRequest,
+  Message,
+  RequestOptions,
+  SamplingOptions,
+  Truncation,
+} from './api.ts';
 import {
   type CheckTable,
   checkOptions,
@@ -15,6 +23,7 @@ import {
 import { EngineError } from './errors.ts';
 import type { Calls, CompleteMessage, PromptInput } from './protocol.ts';
 import { type ResolvedSampling, resolveSampling } from './sampling/resolve-sampling.ts';
+import { type ResolvedTruncation, resolveTruncation } from './truncation/resolve-truncation.ts';
 
 /** Priorities of requests are above the lowest one, which is the engine's own: warming runs behind everything else. */
 export const LOWEST_PRIORITY = -(2 ** 31);
@@ -42,9 +51,10 @@ const requestChecks: CheckTable<RequestOptions> = {
   salt: isString,
   priority: integerIn(LOWEST_PRIORITY + 1, HIGHEST_PRIORITY),
   cache: oneOf('share', 'bypass'),
+  truncation: isAnything,
   signal: isSignal,
 };
-// Ids are checked one by one in `idsOf`, messages in `messagesOf`, sampling in `resolveSampling`.
+// Ids are checked one by one in `idsOf`, messages in `messagesOf`, sampling in `resolveSampling`, truncation in `resolveTruncation`.
 const generateChecks: CheckTable<RequestOptions & { prompt: string; ids: unknown }> = {
   prompt: isString,
   ids: isAnything,
@@ -54,7 +64,7 @@ const chatChecks: CheckTable<ChatRequest> = { messages: isAnything, ...requestCh
 const messageChecks: CheckTable<Message> = { role: isText, content: isString };
 
 /** A message without what only the client knows. */
-export type CheckedRequest = Omit<CompleteMessage, 'type' | 'id' | 'submittedMs'>;
+export type CheckedRequest = Omit<CompleteMessage, 'type' | 'id' | 'submittedMs' | 'truncation'>;
 
 /** Throws UNKNOWN_OPTION, INVALID_OPTION, TOKEN_OUT_OF_VOCABULARY, EMPTY_PROMPT. */
 export function checkGenerate(request: GenerateRequest, model: EngineInfo): CheckedRequest {
@@ -91,6 +101,41 @@ export function checkWarm(
     );
   }
   return { prompts: prompts.map((prompt: unknown) => warmPrompt(prompt, model)), salt: options.salt ?? '' };
+}
+
+/**
+ * What a request says about truncation, else what the engine was opened with. Throws UNKNOWN_OPTION, INVALID_OPTION: `turns` of a prompt
+ * that has none.
+ */
+export function truncationOf(
+  request: { readonly truncation?: Truncation },
+  engine: ResolvedTruncation,
+  kind: PromptInput['kind'],
+): ResolvedTruncation {
+  const own = resolveTruncation('a request', request.truncation);
+  if (own?.rule.policy === 'turns' && kind !== 'messages') {
+    throw new EngineError(
+      'INVALID_OPTION',
+      "truncation is 'turns', but the prompt has no messages: give 'head-and-tail'.",
+      {
+        details: { option: 'truncation' },
+      },
+    );
+  }
+  return own ?? engine;
+}
+
+/** What a caller's function made of a long prompt. Throws INVALID_OPTION, UNKNOWN_OPTION, TOKEN_OUT_OF_VOCABULARY, EMPTY_PROMPT. */
+export function checkShorter(shorter: unknown, model: EngineInfo): PromptInput {
+  const where = 'what the truncation function returned';
+  checkOptions<{ prompt: string; ids: unknown; messages: unknown }>(where, shorter, {
+    prompt: isString,
+    ids: isAnything,
+    messages: isAnything,
+  });
+  const { messages } = shorter as { messages?: unknown };
+  if (messages === undefined) return promptOf(where, shorter as object, model, 'prompt');
+  return { kind: 'messages', messages: messagesOf(messages) };
 }
 
 function warmPrompt(prompt: unknown, model: EngineInfo): PromptInput {

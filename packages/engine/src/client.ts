@@ -8,26 +8,55 @@ import type {
   GenerateRequest,
   Generation,
   OpenProgress,
+  RequestOptions,
   ScoreResult,
+  TruncateFunction,
 } from './api.ts';
 import {
   type CheckedRequest,
   checkChat,
   checkGenerate,
   checkScore,
+  checkShorter,
   checkText,
   checkWarm,
   idsOf,
+  truncationOf,
 } from './client-requests.ts';
 import { monotonicMs } from './clock.ts';
 import { EngineError } from './errors.ts';
 import { GenerationBuffer } from './generation.ts';
-import type { CallKind, CallMessage, Calls, HostMessage, Reply, RequestEvent, RequestId } from './protocol.ts';
+import type {
+  CallKind,
+  CallMessage,
+  Calls,
+  CompleteMessage,
+  HostMessage,
+  Reply,
+  RequestEvent,
+  RequestId,
+} from './protocol.ts';
 import type { Connect, Transport } from './transport.ts';
+import { REFUSE, type ResolvedTruncation } from './truncation/resolve-truncation.ts';
 import { fromWireError } from './wire-error.ts';
+
+/** What requests fall back to; kept in the caller's thread, since functions cannot leave it. */
+export interface ClientDefaults {
+  readonly onProgress?: (progress: OpenProgress) => void;
+  readonly truncation?: ResolvedTruncation;
+}
+
+/** A request that was sent. */
+interface Sent {
+  readonly message: CompleteMessage;
+  /** There when prompts over the limit come back to the caller. */
+  readonly truncate: TruncateFunction | undefined;
+  isAborted: boolean;
+}
 
 interface OpenGeneration {
   readonly buffer: GenerationBuffer;
+  readonly sent: Sent;
   /** Stops listening to the caller's signal. */
   readonly detach: () => void;
 }
@@ -38,19 +67,20 @@ interface OpenCall {
   readonly detach: () => void;
 }
 
+type OverLimit = Extract<RequestEvent, { readonly kind: 'over-limit' }>;
 type WarmPrompts = Parameters<Engine['warm']>[0];
 type WarmOptions = NonNullable<Parameters<Engine['warm']>[1]>;
 
 /** Connects and waits until the host has opened the model. Rejects with the host's error, after its thread is gone. */
-export function openClient(connect: Connect, onProgress?: (progress: OpenProgress) => void): Promise<Engine> {
+export function openClient(connect: Connect, defaults: ClientDefaults = {}): Promise<Engine> {
   return new Promise((resolve, reject) => {
     let client: EngineClient | undefined;
     const transport = connect({
       receive: (message) => {
-        if (message.type === 'progress') onProgress?.(message.progress);
+        if (message.type === 'progress') defaults.onProgress?.(message.progress);
         else if (message.type === 'open-failed') void transport.ended.then(() => reject(fromWireError(message.error)));
         else if (message.type === 'opened') {
-          client = new EngineClient(message.info, transport);
+          client = new EngineClient(message.info, transport, defaults.truncation ?? REFUSE);
           resolve(client);
         } else client?.receive(message);
       },
@@ -65,6 +95,7 @@ export function openClient(connect: Connect, onProgress?: (progress: OpenProgres
 class EngineClient implements Engine {
   readonly info: EngineInfo;
   readonly #transport: Transport;
+  readonly #truncation: ResolvedTruncation;
   readonly #generations = new Map<RequestId, OpenGeneration>();
   readonly #calls = new Map<RequestId, OpenCall>();
   readonly #signals = new AbortSignals();
@@ -73,23 +104,18 @@ class EngineClient implements Engine {
   #refusal: EngineError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(info: EngineInfo, transport: Transport) {
+  constructor(info: EngineInfo, transport: Transport, truncation: ResolvedTruncation) {
     this.info = info;
     this.#transport = transport;
+    this.#truncation = truncation;
   }
 
   generate(request: GenerateRequest): Generation {
-    return this.#complete(
-      () => checkGenerate(request, this.info),
-      () => request.signal,
-    );
+    return this.#complete(request, () => checkGenerate(request, this.info));
   }
 
   chat(request: ChatRequest): Generation {
-    return this.#complete(
-      () => checkChat(request, this.info),
-      () => request.signal,
-    );
+    return this.#complete(request, () => checkChat(request, this.info));
   }
 
   async score(
@@ -156,26 +182,39 @@ class EngineClient implements Engine {
     await this.#transport.ended;
   }
 
-  #complete(check: () => CheckedRequest, signalOf: () => AbortSignal | undefined): Generation {
+  #complete(request: RequestOptions, check: () => CheckedRequest): Generation {
     let checked: CheckedRequest;
+    let truncation: ResolvedTruncation;
     try {
       checked = this.#accepting(check);
-      signalOf()?.throwIfAborted();
+      truncation = truncationOf(request, this.#truncation, checked.prompt.kind);
+      request.signal?.throwIfAborted();
     } catch (error) {
       const refused = new GenerationBuffer({ abort: () => {}, seed: 0, hasText: false });
       refused.fail(error);
       return refused;
     }
     const id = this.#nextId++;
-    const abort = () => this.#transport.send({ type: 'abort', id });
+    const message = {
+      type: 'complete',
+      id,
+      submittedMs: monotonicMs(),
+      ...checked,
+      truncation: truncation.rule,
+    } as const;
+    const sent: Sent = { message, truncate: truncation.truncate, isAborted: false };
+    const abort = () => {
+      sent.isAborted = true;
+      this.#transport.send({ type: 'abort', id });
+    };
     const buffer = new GenerationBuffer({ abort, seed: checked.sampling.seed, hasText: this.info.hasTokenizer });
-    const detach = this.#signals.on(signalOf(), (reason) => {
+    const detach = this.#signals.on(request.signal, (reason) => {
       abort();
       this.#generations.delete(id);
       buffer.cancel(reason);
     });
-    this.#generations.set(id, { buffer, detach });
-    this.#transport.send({ type: 'complete', id, submittedMs: monotonicMs(), ...checked });
+    this.#generations.set(id, { buffer, sent, detach });
+    this.#transport.send(message);
     return buffer;
   }
 
@@ -210,10 +249,39 @@ class EngineClient implements Engine {
       open.buffer.push(event.ids, event.text);
       return;
     }
+    if (event.kind === 'over-limit') {
+      void this.#shorten(open, event);
+      return;
+    }
     this.#generations.delete(event.id);
     open.detach();
     if (event.kind === 'ended') open.buffer.end(event.outcome);
     else open.buffer.fail(fromWireError(event.error));
+  }
+
+  /** Has the caller's function shorten a prompt, and sends what it made. Never rejects. */
+  async #shorten(open: OpenGeneration, { ids, limitTokens }: OverLimit): Promise<void> {
+    const { message, truncate } = open.sent;
+    const { id, prompt, truncation } = message;
+    const messages = prompt.kind === 'messages' ? prompt.messages : undefined;
+    try {
+      const shorter = await truncate?.({ ids, limitTokens, ...(messages && { messages }) });
+      const checked = checkShorter(shorter, this.info);
+      // It may have taken its time: whoever aborted meanwhile is answered already, or will be.
+      if (open.sent.isAborted || !this.#generations.has(id)) return;
+      this.#transport.send({
+        ...message,
+        prompt: checked,
+        // What it made is taken or refused: it is not asked twice.
+        truncation: { ...truncation, policy: 'refuse', limitTokens },
+        shortened: { promptTokens: ids.length, messages: messages?.length ?? 0 },
+      });
+    } catch (error) {
+      if (!this.#generations.delete(id)) return;
+      open.detach();
+      open.buffer.fail(error);
+      this.#transport.send({ type: 'abort', id });
+    }
   }
 
   #answer(reply: Reply): void {

@@ -53,6 +53,8 @@ const checks: CheckTable<EngineOptions> = {
   index: oneOf('radix', 'linear'),
   threads: integerIn(1, 1024),
   cacheFolder: isText,
+  // Checked where it is kept: in the caller's thread.
+  truncation: isAnything,
   verifyPlans: isBoolean,
   onProgress: isFunction,
   file: isText,

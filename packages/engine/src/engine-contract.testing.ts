@@ -7,6 +7,7 @@ import { describeLifecycle } from './contract/lifecycle.testing.ts';
 import { describeScoring } from './contract/scoring.testing.ts';
 import { describeStreams } from './contract/streams.testing.ts';
 import { describeTokens } from './contract/tokens.testing.ts';
+import { describeTruncation } from './contract/truncation.testing.ts';
 import { type OpenModel, shopkeeper, temporaryFolder } from './engine.testing.ts';
 import { openEngine } from './open-engine.ts';
 
@@ -19,6 +20,7 @@ export function describeEngineContract(mode: NonNullable<EngineOptions['mode']>)
     describe('streaming', () => describeStreams(open));
     describeAborts(open);
     describeScoring(open);
+    describe('a prompt over its limit', () => describeTruncation(open));
     describeErrors(open);
     describeLifecycle(open);
   });

@@ -1,13 +1,14 @@
 /** The two doors to an engine: a model's files, or an executor of the caller's own. */
 import type { ModelSource } from '@octavo/graph';
 import type { Engine, EngineOptions } from './api.ts';
-import { openClient } from './client.ts';
+import { type ClientDefaults, openClient } from './client.ts';
 import { engineConfig } from './engine-config.ts';
 import { assembleEngine, type ModelParts } from './engine-parts.ts';
 import { EngineError } from './errors.ts';
 import { findModel } from './find-model.ts';
 import { startHost } from './start-host.ts';
 import { connectInThread } from './transport.ts';
+import { resolveTruncation } from './truncation/resolve-truncation.ts';
 import { connectWorker } from './worker/connect-worker.ts';
 
 /**
@@ -23,14 +24,15 @@ export async function openEngine(named: string | ModelSource, options: EngineOpt
     });
   }
   const config = engineConfig(options);
+  const defaults = clientDefaults(options);
   const model = await findModel(named, options);
-  if (options.mode !== 'in-thread') return openClient(connectWorker({ model, config }), options.onProgress);
+  if (options.mode !== 'in-thread') return openClient(connectWorker({ model, config }), defaults);
   const start = startHost(async (onProgress) => {
     // Not at the head of the file: with a worker, this thread must not load the runtime as well.
     const { openModel } = await import('./open-model.ts');
     return openModel({ model, config, onProgress });
   });
-  return openClient(connectInThread(start), options.onProgress);
+  return openClient(connectInThread(start), defaults);
 }
 
 /** Options of an engine over somebody's own runner; what concerns model folders and threads has no meaning there. */
@@ -46,5 +48,11 @@ export type OwnRunnerOptions = Omit<
  */
 export async function openEngineWith(model: ModelParts, options: OwnRunnerOptions = {}): Promise<Engine> {
   const config = engineConfig(options);
-  return openClient(connectInThread(startHost(() => assembleEngine(model, config))));
+  return openClient(connectInThread(startHost(() => assembleEngine(model, config))), clientDefaults(options));
+}
+
+/** What stays in the caller's thread: functions. */
+function clientDefaults({ onProgress, truncation }: Pick<EngineOptions, 'onProgress' | 'truncation'>): ClientDefaults {
+  const resolved = resolveTruncation('the options of the engine', truncation);
+  return { ...(onProgress && { onProgress }), ...(resolved && { truncation: resolved }) };
 }

@@ -10,6 +10,7 @@ import type { FinishReason } from '@octavo/scheduler';
 import type { EngineInfo, EngineStats, Message, OpenProgress, ScoreResult, Timings, Usage } from './api.ts';
 import type { AnyErrorCode } from './errors.ts';
 import type { ResolvedSampling } from './sampling/resolve-sampling.ts';
+import type { TruncationRule } from './truncation/resolve-truncation.ts';
 
 /** Names one request or call of a client; never used again. */
 export type RequestId = number;
@@ -43,6 +44,9 @@ export interface CompleteMessage {
   readonly priority: number;
   readonly cache: CacheMode;
   readonly sampling: ResolvedSampling;
+  readonly truncation: TruncationRule;
+  /** The prompt that the caller's function made this one of; its message had the same id. */
+  readonly shortened?: { readonly promptTokens: number; readonly messages: number };
   /** When the caller asked, on the clock of clock.ts. */
   readonly submittedMs: number;
 }
@@ -80,6 +84,13 @@ export type ClientMessage =
 /** What a step meant for one generation. */
 export type RequestEvent =
   | { readonly kind: 'delta'; readonly id: RequestId; readonly ids: readonly number[]; readonly text: string }
+  /** The prompt is over its limit: the caller's function decides. Answered by a `complete` with the same id, or by an abort. */
+  | {
+      readonly kind: 'over-limit';
+      readonly id: RequestId;
+      readonly ids: readonly number[];
+      readonly limitTokens: number;
+    }
   | { readonly kind: 'ended'; readonly id: RequestId; readonly outcome: Outcome }
   | { readonly kind: 'failed'; readonly id: RequestId; readonly error: WireError };
 

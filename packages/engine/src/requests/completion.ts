@@ -1,8 +1,8 @@
 /** One generation as the engine sees it: all state of a request between its tokens and its client, with one end. */
 import type { FinishReason, SequenceUsage } from '@octavo/scheduler';
-import type { Timings } from '../api.ts';
+import type { Dropped, Timings, Usage } from '../api.ts';
 import type { Clock } from '../clock.ts';
-import type { Outcome } from '../protocol.ts';
+import type { CompleteMessage, Outcome } from '../protocol.ts';
 import type { Head, SequenceConsumer } from '../step-loop.ts';
 import type { Sampler } from './sampler.ts';
 import type { TextStream } from './text-stream.ts';
@@ -16,6 +16,8 @@ export interface CompletionParts {
   readonly endIds: ReadonlySet<number>;
   /** Absent without a tokenizer. */
   readonly text: TextStream | undefined;
+  /** Asked when it has ended. */
+  readonly dropped: () => Dropped;
   readonly listener: CompletionListener;
 }
 
@@ -63,11 +65,11 @@ export class Completion implements SequenceConsumer {
   }
 
   finished(reason: FinishReason, usage: SequenceUsage): void {
-    const { text, listener } = this.#parts;
+    const { text, listener, dropped } = this.#parts;
     // Text that was held back, because more of a code point or of a stop string could have come.
     const rest = text?.flush() ?? '';
     if (rest !== '') listener.delta([], rest);
-    listener.ended({ finishReason: reason, usage, timings: this.#timings() });
+    listener.ended({ finishReason: reason, usage: withDropped(usage, dropped()), timings: this.#timings() });
   }
 
   failed(error: unknown): void {
@@ -85,4 +87,27 @@ export class Completion implements SequenceConsumer {
       perTokenMs: gaps > 0 ? (this.#lastTokenMs - this.#firstTokenMs) / gaps : 0,
     };
   }
+}
+
+function withDropped(usage: SequenceUsage, dropped: Dropped): Usage {
+  const { promptTokens, messages, windowTokens } = dropped;
+  return promptTokens + messages + windowTokens === 0 ? usage : { ...usage, dropped };
+}
+
+/** The end of a request that was aborted before it became a sequence. Pure. */
+export function abortedBefore({ submittedMs }: CompleteMessage, nowMs: number): Outcome {
+  const waitedMs = nowMs - submittedMs;
+  return {
+    finishReason: 'abort',
+    usage: {
+      promptTokens: 0,
+      cachedTokens: 0,
+      computedTokens: 0,
+      recomputedTokens: 0,
+      completionTokens: 0,
+      preemptions: 0,
+      missReason: 'none',
+    },
+    timings: { queueMs: waitedMs, ttftMs: waitedMs, totalMs: waitedMs, perTokenMs: 0 },
+  };
 }

@@ -27,13 +27,10 @@ export class PromptEncoder {
     );
   }
 
-  /**
-   * Tokens of a prompt that leave room for `completionTokens` more in the context. Throws TOKENIZER_MISSING, TEMPLATE_MISSING,
-   * EMPTY_PROMPT, TOKEN_OUT_OF_VOCABULARY, PROMPT_OVER_CONTEXT, and what the tokenizer and the template throw.
-   */
-  encode(prompt: PromptInput, completionTokens: number): Uint32Array {
+  /** Tokens of a prompt of any length. Throws as `encode`, but for PROMPT_OVER_CONTEXT. */
+  encodeAny(prompt: PromptInput): Uint32Array {
     const tokens = this.#tokensOf(prompt);
-    const { vocabulary, contextTokens } = this.#limits;
+    const { vocabulary } = this.#limits;
     if (tokens.length === 0) throw new EngineError('EMPTY_PROMPT', 'The prompt has no tokens: give at least one.');
     // Ids of callers were checked on arrival; a tokenizer may know tokens that the model does not.
     const unknown = tokens.findIndex((token) => token >= vocabulary);
@@ -44,14 +41,17 @@ export class PromptEncoder {
         { details: { token: tokens[unknown] as number, position: unknown, vocabulary } },
       );
     }
-    const longest = contextTokens - completionTokens;
-    if (tokens.length > longest) {
-      throw new EngineError(
-        'PROMPT_OVER_CONTEXT',
-        `The prompt has ${tokens.length} tokens, and the context of ${contextTokens} tokens takes ${longest}: shorten it by ${tokens.length - longest}.`,
-        { details: { promptTokens: tokens.length, contextTokens } },
-      );
-    }
+    return tokens;
+  }
+
+  /**
+   * Tokens of a prompt within the context. Throws TOKENIZER_MISSING, TEMPLATE_MISSING, EMPTY_PROMPT, TOKEN_OUT_OF_VOCABULARY,
+   * PROMPT_OVER_CONTEXT, and what the tokenizer and the template throw.
+   */
+  encode(prompt: PromptInput): Uint32Array {
+    const tokens = this.encodeAny(prompt);
+    const { contextTokens } = this.#limits;
+    if (tokens.length > contextTokens) throw promptOver(tokens.length, contextTokens, contextTokens);
     return tokens;
   }
 
@@ -66,4 +66,18 @@ export class PromptEncoder {
     }
     return this.text.encodeChat(prompt.messages);
   }
+}
+
+/** What a prompt over its limit is refused with. Pure. */
+export function promptOver(promptTokens: number, limitTokens: number, contextTokens: number): EngineError {
+  // Within a token of the context it is the context that is short, else a limit of the request's own.
+  const takes =
+    limitTokens < contextTokens - 1
+      ? `its limit is ${limitTokens}`
+      : `the context of ${contextTokens} tokens takes ${limitTokens}`;
+  return new EngineError(
+    'PROMPT_OVER_CONTEXT',
+    `The prompt has ${promptTokens} tokens, and ${takes}: shorten it by ${promptTokens - limitTokens}.`,
+    { details: { promptTokens, limitTokens, contextTokens } },
+  );
 }

@@ -14,16 +14,19 @@ import type {
   RequestEvent,
   RequestId,
 } from '../protocol.ts';
+import type { TokenHistory } from '../sampling/penalties.ts';
 import { TokenSampler } from '../sampling/token-sampler.ts';
 import type { SequenceConsumer, StepLoop } from '../step-loop.ts';
 import { toWireError } from '../wire-error.ts';
-import { Completion } from './completion.ts';
+import { abortedBefore, Completion } from './completion.ts';
 import { PromptEncoder } from './prompt-encoder.ts';
+import { type FittedPrompt, PromptFitter } from './prompt-fitter.ts';
 import { refusal } from './refusal.ts';
 import { Sampler } from './sampler.ts';
 import { ScoreTask } from './score-task.ts';
 import { TextStream } from './text-stream.ts';
 import { WarmTask } from './warm-task.ts';
+import { WindowSlider } from './window-slider.ts';
 
 /** The desk's way out. */
 export interface Outlet {
@@ -33,6 +36,15 @@ export interface Outlet {
   readonly wake: () => void;
   /** Calls back when no step is in flight. */
   readonly betweenSteps: (work: () => void) => void;
+}
+
+type Fits = Extract<FittedPrompt, { readonly kind: 'fits' }>;
+type HistoryOf = (sequence: number) => TokenHistory;
+
+interface CompletionWay {
+  readonly historyOf: HistoryOf;
+  readonly windowTokens: () => number;
+  readonly failed: (error: unknown) => void;
 }
 
 interface Settle {
@@ -46,6 +58,7 @@ export class RequestDesk {
   readonly #clock: Clock;
   readonly #outlet: Outlet;
   readonly #prompts: PromptEncoder;
+  readonly #fitter: PromptFitter;
   /** Scratch memory of all requests that sample. */
   readonly #sampler: TokenSampler;
   /** How to end what is open: generations, scorings, warmings. */
@@ -58,19 +71,23 @@ export class RequestDesk {
     this.#clock = driven.clock;
     this.#outlet = outlet;
     this.#prompts = new PromptEncoder(parts.text, { vocabulary, contextTokens: parts.engine.contextTokens });
+    const { sequenceTokens, defaultMaxTokens } = parts;
+    const { contextTokens } = parts.engine;
+    this.#fitter = new PromptFitter(this.#prompts, { contextTokens, sequenceTokens, defaultMaxTokens });
     this.#sampler = new TokenSampler(vocabulary);
   }
 
-  /** Begins a generation; what is wrong with it comes back as an event. */
+  /** Begins a generation, or goes on with one whose prompt the caller had to shorten; what is wrong with it comes back as an event. */
   complete(message: CompleteMessage): void {
-    const { id, salt, priority, cache } = message;
+    const { id } = message;
     const fail = (error: unknown) => this.#end({ kind: 'failed', id, error: toWireError(error, 'REQUEST_FAILED') });
     try {
-      const prompt = this.#prompts.encode(message.prompt, 1);
-      const completion = this.#newCompletion(message, prompt, fail);
-      const mode = this.#parts.sharing ? cache : 'bypass';
-      const maxTokens = this.#maxTokens(message, prompt);
-      this.#open.set(id, this.#submit({ prompt, maxTokens, salt, priority, mode, logits: 'last' }, completion));
+      const fitted = this.#fitter.fit(message);
+      if (fitted.kind === 'fits') this.#start(message, fitted, fail);
+      else {
+        this.#open.set(id, () => this.#end({ kind: 'ended', id, outcome: abortedBefore(message, this.#clock()) }));
+        this.#outlet.event({ kind: 'over-limit', id, ids: Array.from(fitted.tokens), limitTokens: fitted.limitTokens });
+      }
     } catch (error) {
       fail(error);
     }
@@ -116,22 +133,57 @@ export class RequestDesk {
     else this.#warm(message.id, input, settle);
   }
 
-  #newCompletion(message: CompleteMessage, prompt: Uint32Array, failed: (error: unknown) => void): Completion {
+  #start(message: CompleteMessage, fitted: Fits, failed: (error: unknown) => void): void {
+    const { id, salt, priority, cache } = message;
+    const { tokens: prompt, headTokens } = fitted;
+    const mode = this.#parts.sharing ? cache : 'bypass';
+    const rest = { salt, priority, logits: 'last' } as const;
+    const completionOf = (historyOf: HistoryOf, windowTokens: () => number) =>
+      this.#newCompletion(message, fitted, { historyOf, windowTokens, failed });
+    if (message.truncation.whileGenerating === 'stop') {
+      const maxTokens = this.#maxTokens(message, prompt);
+      const completion = completionOf(
+        (sequence) => this.#parts.source.tokensOf(sequence),
+        () => 0,
+      );
+      this.#open.set(id, this.#submit({ prompt, maxTokens, mode, ...rest }, completion));
+      return;
+    }
+    const slider = new WindowSlider({
+      prompt,
+      maxTokens: message.maxTokens ?? this.#parts.defaultMaxTokens(prompt.length),
+      roomTokens: this.#fitter.roomTokens,
+      headTokens,
+      // Nobody else will ask for a head with the middle of an answer behind it.
+      submit: ({ droppedTokens, ...segment }, consumer) =>
+        this.#submit({ ...segment, mode: droppedTokens > 0 ? 'bypass' : mode, ...rest }, consumer),
+    });
+    slider.start(
+      completionOf(
+        () => slider.history,
+        () => slider.windowTokens,
+      ),
+    );
+    this.#open.set(id, () => slider.abort());
+  }
+
+  #newCompletion(message: CompleteMessage, fitted: Fits, way: CompletionWay): Completion {
     const { id, submittedMs } = message;
     const endIds = message.ignoreEos ? [] : (this.#parts.endIds ?? []);
     return new Completion({
       submittedMs,
       clock: this.#clock,
-      sampler: new Sampler(message.sampling, this.#sampler, (sequence) => this.#parts.source.tokensOf(sequence)),
+      sampler: new Sampler(message.sampling, this.#sampler, way.historyOf),
       endIds: new Set([...endIds, ...message.stopIds]),
-      text: this.#textStream(message, prompt),
+      text: this.#textStream(message, fitted.tokens),
+      dropped: () => ({ ...fitted.dropped, windowTokens: way.windowTokens() }),
       listener: {
         delta: (ids, text) => this.#outlet.event({ kind: 'delta', id, ids, text }),
         ended: (outcome) => {
           this.#loop.counters.completionTokens += outcome.usage.completionTokens;
           this.#end({ kind: 'ended', id, outcome });
         },
-        failed,
+        failed: way.failed,
       },
     });
   }
@@ -144,14 +196,16 @@ export class RequestDesk {
 
   #maxTokens(message: CompleteMessage, prompt: Uint32Array): number {
     const inContext = this.#parts.engine.contextTokens - prompt.length;
-    if (message.maxTokens !== undefined) return Math.min(message.maxTokens, inContext);
+    if (message.maxTokens !== undefined && message.truncation.policy === 'refuse') {
+      return Math.min(message.maxTokens, inContext);
+    }
     // The last token of a completion is never run, so it needs no page. At least 1: what still does not fit is the scheduler's to refuse.
     const inPool = Math.max(1, this.#parts.sequenceTokens - prompt.length + 1);
-    return Math.min(this.#parts.defaultMaxTokens(prompt.length), inContext, inPool);
+    return Math.min(message.maxTokens ?? this.#parts.defaultMaxTokens(prompt.length), inContext, inPool);
   }
 
   #score(id: RequestId, input: PromptInput, settle: Settle): void {
-    const prompt = this.#prompts.encode(input, 0);
+    const prompt = this.#prompts.encode(input);
     const task = new ScoreTask(prompt, { scored: settle.answer, failed: settle.fail });
     const request = { prompt, maxTokens: 1, salt: '', priority: 0, mode: 'bypass', logits: 'all' } as const;
     this.#open.set(id, this.#submit(request, task));
@@ -159,7 +213,7 @@ export class RequestDesk {
 
   #warm(id: RequestId, { prompts, salt }: Calls['warm']['input'], settle: Settle): void {
     // All are checked before the first is computed: a mistake in the last one must not cost the time of the others.
-    const encoded = prompts.map((prompt) => this.#prompts.encode(prompt, 0));
+    const encoded = prompts.map((prompt) => this.#prompts.encode(prompt));
     const rest = { maxTokens: 1, salt, priority: LOWEST_PRIORITY, mode: 'share', logits: 'last' } as const;
     const task = new WarmTask({
       prompts: this.#parts.sharing ? encoded : [],

@@ -30,6 +30,10 @@ const optionKinds = {
   ignoreEos: { wanted: 'true or false', accepts: (value) => typeof value === 'boolean' },
   salt: text,
   priority: number,
+  truncation: {
+    wanted: 'the name of a policy, or an object of options',
+    accepts: (value) => typeof value === 'string' || isRecord(value),
+  },
 } satisfies { [Name in keyof RequestOptions]?: FieldKind };
 
 const inputKinds = {

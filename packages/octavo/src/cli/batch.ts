@@ -9,12 +9,13 @@ import { addModelOptions, type ModelFlags } from './model.ts';
 import { addEngineOptions, type EngineFlags, engineOptions, wholeOption } from './options.ts';
 import { formatCount, formatTable, roundMs, roundTimings } from './output.ts';
 import { createProgress, progressKind } from './progress.ts';
+import { addTruncationOptions, type TruncationFlags, truncationOptions } from './truncation.ts';
 import { withEngine } from './with-engine.ts';
 
 /** Requests in flight when the caller does not say. */
 const DEFAULT_CONCURRENCY = 16;
 
-interface BatchFlags extends EngineFlags, ModelFlags {
+interface BatchFlags extends EngineFlags, ModelFlags, TruncationFlags {
   readonly concurrency: number;
   readonly sharing: boolean;
   readonly kvCache: boolean;
@@ -24,7 +25,7 @@ interface BatchFlags extends EngineFlags, ModelFlags {
 
 const EXAMPLES = `
 A line of REQUESTS.jsonl has an "id", one of "prompt", "messages" or "ids", and may have "maxTokens", "temperature", "topK", "topP",
-"seed", "stop", "ignoreEos", "salt" and "priority". Answers are written in the order in which they are ready; the id tells which is which.
+"seed", "stop", "ignoreEos", "salt", "priority" and "truncation". Answers are written in the order in which they are ready; the id tells which is which.
 A line that cannot be served is answered with {"id", "error"}, the others go on, and the exit status is 2.
 
 Examples:
@@ -45,7 +46,7 @@ export function addBatch(program: Command, context: CommandContext): void {
     .option('--no-kv-cache', 'keep no keys and values at all: compute the whole sequence again for each token')
     .option('--json', 'print a one-line summary as JSON')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addModelOptions(command)).action((requests: string, flags: BatchFlags) =>
+  addEngineOptions(addTruncationOptions(addModelOptions(command))).action((requests: string, flags: BatchFlags) =>
     batch(requests, flags, context),
   );
 }
@@ -112,6 +113,7 @@ function batchEngineOptions(flags: BatchFlags, context: CommandContext): EngineO
     sharing,
     kvCache,
     ...engineOptions(flags, context.env),
+    ...truncationOptions(flags),
   };
 }
 

@@ -24,6 +24,21 @@ describe('octavo chat', () => {
     expect(log.closed).toBe(1);
   });
 
+  it('opens the engine with what is to happen to a conversation over its limit', async () => {
+    const { run, log } = fakeHost({ stdin: 'hi\n' });
+    const flags = ['--truncation', 'turns', '--limit-tokens', '300', '--head-tokens', '9', '--slide'];
+    expect(await run('chat', '--system', 'S', ...flags)).toBe(0);
+    expect(log.opened[0]?.options.truncation).toEqual({
+      policy: 'turns',
+      limitTokens: 300,
+      headTokens: 9,
+      whileGenerating: 'slide',
+    });
+    const { run: plain, log: plainLog } = fakeHost({ stdin: 'hi\n' });
+    expect(await plain('chat', '--system', 'S')).toBe(0);
+    expect(plainLog.opened[0]?.options).not.toHaveProperty('truncation');
+  });
+
   it('forgets with /reset and leaves with /exit', async () => {
     const { run, log } = fakeHost({ stdin: 'one\n/reset\ntwo\n/exit\nthree\n' });
     expect(await run('chat', '--system', '')).toBe(0);

@@ -8,9 +8,10 @@ import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
 import { addFileOptions, MODEL_WORDS, type ModelFlags } from './model.ts';
 import { addEngineOptions, defined, type EngineFlags, engineOptions, numberOption, wholeOption } from './options.ts';
+import { addTruncationOptions, describeDropped, type TruncationFlags, truncationOptions } from './truncation.ts';
 import { withEngine } from './with-engine.ts';
 
-interface ChatFlags extends EngineFlags, Omit<ModelFlags, 'model'> {
+interface ChatFlags extends EngineFlags, TruncationFlags, Omit<ModelFlags, 'model'> {
   readonly system?: string;
   readonly product?: string;
   readonly maxTokens?: number;
@@ -50,14 +51,14 @@ export function addChat(program: Command, context: CommandContext): void {
     )
     .addOption(wholeOption('--seed <n>', 'same seed, same tokens (default: drawn)', 0))
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addFileOptions(command)).action((model: string | undefined, flags: ChatFlags) =>
-    chat(model, flags, context),
+  addEngineOptions(addTruncationOptions(addFileOptions(command))).action(
+    (model: string | undefined, flags: ChatFlags) => chat(model, flags, context),
   );
 }
 
 async function chat(model: string | undefined, flags: ChatFlags, context: CommandContext): Promise<void> {
   const system = await systemMessage(model, flags, context);
-  const options = engineOptions(flags, context.env);
+  const options = { ...engineOptions(flags, context.env), ...truncationOptions(flags) };
   const named = { ...flags, ...defined({ model }) };
   await withEngine(context, { model: named, options, reader: 'person' }, async (engine) => {
     const conversation = new Conversation(engine, system, flags, context.interrupt.signal);
@@ -173,5 +174,7 @@ async function takeTurn(line: string, conversation: Conversation, { output }: Co
   }
   const { usage } = await conversation.ask(line, output.write);
   output.write('\n');
-  output.note(`[${usage.cachedTokens} prompt tokens cached, ${usage.computedTokens} computed]`);
+  output.note(
+    `[${usage.cachedTokens} prompt tokens cached, ${usage.computedTokens} computed${describeDropped(usage)}]`,
+  );
 }

@@ -17,6 +17,21 @@ describe('octavo generate', () => {
     expect(log.requests).toEqual([{ prompt: 'hi', maxTokens: 9, ignoreEos: true, signal: expect.any(AbortSignal) }]);
   });
 
+  it('says what was dropped, and knows no other policies than the engine', async () => {
+    const { describeDropped } = await import('./truncation.ts');
+    const usage = (dropped?: object) => ({ dropped }) as Parameters<typeof describeDropped>[0];
+    expect(describeDropped(usage())).toBe('');
+    expect(describeDropped(usage({ promptTokens: 7, messages: 2, windowTokens: 0 }))).toBe(
+      '; 7 prompt tokens in 2 messages dropped',
+    );
+    expect(describeDropped(usage({ promptTokens: 7, messages: 0, windowTokens: 3 }))).toBe(
+      '; 7 prompt tokens dropped, 3 tokens left behind by the window',
+    );
+    const { run, stderr } = fakeHost();
+    expect(await run('generate', '--prompt', 'hi', '--truncation', 'tail')).toBe(2);
+    expect(stderr()).toContain('refuse, head-and-tail, turns');
+  });
+
   it('reports the seed when tokens are drawn', async () => {
     const { run, stdout } = fakeHost();
     await run('generate', '--prompt', 'hi', '--temperature', '0.5', '--seed', '4', '--json');

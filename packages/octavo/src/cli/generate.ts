@@ -14,11 +14,13 @@ import {
   wholeOption,
 } from './options.ts';
 import { roundTimings } from './output.ts';
+import { addTruncationOptions, describeDropped, type TruncationFlags, truncationOptions } from './truncation.ts';
 import { withEngine } from './with-engine.ts';
 
 interface GenerateFlags
   extends EngineFlags,
     ModelFlags,
+    TruncationFlags,
     Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed'> {
   readonly prompt?: string;
   readonly ids?: readonly number[];
@@ -59,12 +61,14 @@ export function addGenerate(program: Command, context: CommandContext): void {
     .option('--ignore-eos', 'go on after an end token')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addModelOptions(command)).action((flags: GenerateFlags) => generate(flags, context));
+  addEngineOptions(addTruncationOptions(addModelOptions(command))).action((flags: GenerateFlags) =>
+    generate(flags, context),
+  );
 }
 
 async function generate(flags: GenerateFlags, context: CommandContext): Promise<void> {
   requireOne({ flag: '--prompt', value: flags.prompt }, { flag: '--ids', value: flags.ids });
-  const options: EngineOptions = engineOptions(flags, context.env);
+  const options: EngineOptions = { ...engineOptions(flags, context.env), ...truncationOptions(flags) };
   await withEngine(
     context,
     { model: flags, options, reader: flags.json === true ? 'program' : 'person' },
@@ -109,7 +113,7 @@ export function describeResult(result: GenerateResult): string {
   const { usage, timings, finishReason } = result;
   const seconds = (timings.totalMs / 1000).toFixed(2);
   return (
-    `[${finishReason}] prompt ${usage.promptTokens} tokens: ${usage.cachedTokens} cached, ${usage.computedTokens} computed; ` +
+    `[${finishReason}] prompt ${usage.promptTokens} tokens: ${usage.cachedTokens} cached, ${usage.computedTokens} computed${describeDropped(usage)}; ` +
     `completion ${usage.completionTokens}; first token after ${Math.round(timings.ttftMs)} ms, ${seconds} s in all`
   );
 }
