@@ -36,7 +36,9 @@ export async function fetchFiles(files: readonly HubFile[], job: FetchJob): Prom
   let fetched = 0;
   const worker = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      fetched += await fetchFile(file, { ...job, signal });
+      const bytes = await fetchFile(file, { ...job, signal });
+      // Not in one expression: the sum would be read before the wait, and what others added meanwhile be lost.
+      fetched += bytes;
     }
   };
   const workers = Array.from({ length: FILES_AT_ONCE }, () => worker());
