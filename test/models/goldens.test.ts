@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Engine, openEngine } from '@octavo/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exportCases } from './export-cases.ts';
 import { deviation, fixtureFolder, readGoldens } from './fixtures.ts';
 import { goldenCases } from './golden-cases.ts';
 
@@ -10,9 +11,21 @@ import { goldenCases } from './golden-cases.ts';
 const TOLERANCE = 5e-5;
 
 const pageSizes = [4, 16];
-const cases = goldenCases.flatMap((one) => pageSizes.map((pageSize) => ({ ...one, pageSize })));
+const models = [
+  ...goldenCases.map(({ architecture, fixture, stored }) => ({
+    name: `${architecture} in ${stored}`,
+    fixture,
+    model: fixtureFolder(fixture),
+  })),
+  ...exportCases.map(({ architecture, fixture, attention, weights }) => ({
+    name: `${architecture} exported with ${attention}, ${weights}`,
+    fixture,
+    model: { folder: fixtureFolder(fixture), onnxFile: join(fixtureFolder(fixture), 'onnx/model.onnx') },
+  })),
+];
+const cases = models.flatMap((one) => pageSizes.map((pageSize) => ({ ...one, pageSize })));
 
-describe.each(cases)('$architecture in f32, pages of $pageSize tokens', ({ fixture, pageSize }) => {
+describe.each(cases)('$name, pages of $pageSize tokens', ({ fixture, model, pageSize }) => {
   const goldens = readGoldens(fixture);
   let cacheFolder: string;
   let engine: Engine;
@@ -20,7 +33,7 @@ describe.each(cases)('$architecture in f32, pages of $pageSize tokens', ({ fixtu
     cacheFolder = mkdtempSync(join(tmpdir(), 'octavo-goldens-'));
     // A budget that cuts the longest prompt into chunks of many lengths when it is in a batch.
     const options = { pageSize, cacheFolder, tokenBudget: 50, verifyPlans: true, threads: 1 } as const;
-    engine = await openEngine(fixtureFolder(fixture), { mode: 'in-thread', ...options });
+    engine = await openEngine(model, { mode: 'in-thread', ...options });
   });
   afterAll(async () => {
     expect(await engine.audit()).toEqual([]);

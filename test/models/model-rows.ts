@@ -2,6 +2,7 @@
  * The rows of the table in docs/models.md, made from the lists of cases that the tests beside this file run. A list of another kind of
  * source gets a function here, and its place in `rowSources`.
  */
+import { exportCases } from './export-cases.ts';
 import { goldenCases } from './golden-cases.ts';
 import { referenceCases } from './reference-cases.ts';
 
@@ -16,7 +17,7 @@ export interface ModelRow {
   readonly checked: string;
 }
 
-const rowSources: readonly (() => readonly ModelRow[])[] = [goldenRows, referenceRows, packedRows];
+const rowSources: readonly (() => readonly ModelRow[])[] = [goldenRows, exportRows, referenceRows, packedRows];
 
 /** Sorted by architecture; those of one architecture in the order of `rowSources`. */
 export function modelRows(): readonly ModelRow[] {
@@ -45,6 +46,15 @@ function goldenRows(): readonly ModelRow[] {
     architecture,
     source: `safetensors ${stored}`,
     weights: 'f32',
+    checked: 'golden ids and logits: cold, cached, mixed batch, pages of 4 and 16',
+  }));
+}
+
+function exportRows(): readonly ModelRow[] {
+  return exportCases.map(({ architecture, attention, weights }) => ({
+    architecture,
+    source: `ONNX, ${attention}`,
+    weights,
     checked: 'golden ids and logits: cold, cached, mixed batch, pages of 4 and 16',
   }));
 }

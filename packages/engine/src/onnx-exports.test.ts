@@ -29,25 +29,6 @@ async function withExport<Value>(
   }
 }
 
-const exports = ['gpt2', 'llama', 'qwen2', 'llama-gqa-q4'];
-const cases = exports.flatMap((name) => [4, 16].map((pageSize) => ({ name, pageSize })));
-
-describe.each(cases)('the $name export with pages of $pageSize tokens', ({ name, pageSize }) => {
-  const folder = join(fixtures, name);
-  it('gives its golden ids in a mixed batch, cold and warm', async () => {
-    const goldens = goldensOf(folder);
-    expect(goldens).toHaveLength(4);
-    const options = { pageSize, tokenBudget: 48 };
-    await withExport({ folder, onnxFile: join(folder, 'onnx/model.onnx') }, options, async (engine) => {
-      expect(engine.info.notices).toEqual([]);
-      expectGoldens(await completeAll(engine, goldens), goldens);
-      const warm = await completeAll(engine, goldens);
-      expectGoldens(warm, goldens);
-      expect(warm.at(-1)?.usage.cachedTokens).toBeGreaterThan(100);
-    });
-  });
-});
-
 describe('the export of the shipped model', () => {
   const onnxFile = join(shopkeeper.folder, 'onnx/model.onnx');
   it('gives all golden ids, and takes its prompts as messages', async () => {

@@ -1,5 +1,5 @@
 /** Attention as one node, in the styles of onnxruntime's own tools; each returns [batch, rows, heads x headDim]. Used by tests. */
-import { type AttentionStyle, additiveMask } from './attention-styles.testing.ts';
+import { type AttentionStyle, additiveMask, repeatHeads } from './attention-styles.testing.ts';
 import { small } from './export-styles.testing.ts';
 
 export interface GroupedOptions {
@@ -72,4 +72,29 @@ export const multiHead: AttentionStyle = (m, rows) => {
   const inputs = [...three, bias, '', additiveMask(m), rows.pastKey, rows.pastValue];
   const outputs = [`/attn_${rows.layer}`, rows.presentKey, rows.presentValue];
   return w.node('ms.MultiHeadAttention', inputs, { num_heads: heads }, outputs);
+};
+
+/** Keys and values appended to the past and repeated before MultiHeadAttention, as onnxruntime-genai writes it where it cannot group heads. */
+export const wholeMultiHead: AttentionStyle = (m, rows) => {
+  const { w } = m;
+  const made = m.heads(rows);
+  m.append(rows, made);
+  const [keys, values] = [rows.presentKey, rows.presentValue].map((name) => m.mergeHeads(repeatHeads(m, name)));
+  return w.node(
+    'ms.MultiHeadAttention',
+    [m.mergeHeads(made.q), keys as string, values as string, '', '', additiveMask(m)],
+    { num_heads: small.heads },
+  );
+};
+
+/** Attention of the standard domain with a past of its own. */
+export const standard: AttentionStyle = (m, rows) => {
+  const { w } = m;
+  const { heads, headDim, hidden } = small;
+  const project = (name: string, count: number) =>
+    m.project(rows.x, { name: `layers.${rows.layer}.${name}`, into: hidden, out: count * headDim });
+  const three = [project('q', heads), project('k', m.kvHeads), project('v', m.kvHeads)];
+  const inputs = [...three, additiveMask(m), rows.pastKey, rows.pastValue];
+  const outputs = [`/attn_${rows.layer}`, rows.presentKey, rows.presentValue];
+  return w.node('Attention', inputs, { q_num_heads: heads, kv_num_heads: m.kvHeads }, outputs);
 };

@@ -28,7 +28,7 @@ const MAX_CONTEXT_TOKENS = 1 << 16;
 const IMPORT_FILE = 'import.json';
 
 /** Raise it whenever the same export would become another graph. */
-const IMPORT_VERSION = 1;
+const IMPORT_VERSION = 2;
 
 type Imported = Pick<CompiledModel, 'shape' | 'weights' | 'notices' | 'past'>;
 

@@ -20,6 +20,8 @@ export interface StyleOptions {
   readonly opset?: number;
   readonly external?: string;
   readonly names?: { readonly past: string; readonly present: string };
+  /** Rows of the embedding; default: a Gather of a table. */
+  readonly embed?: (m: ModelWriter) => string;
   /** Appended behind the last norm. */
   readonly tail?: (m: ModelWriter, x: string) => string;
 }
@@ -204,11 +206,7 @@ export function writeStyle(options: StyleOptions): ReturnType<OnnxWriter['finish
     }
   }
   const norm = options.norm ?? rmsNorm;
-  let x = w.node(
-    'Gather',
-    [w.weight('embed_tokens.weight', [vocabulary, hidden], randomTable(vocabulary * hidden)), 'input_ids'],
-    { axis: 0 },
-  );
+  let x = options.embed?.(m) ?? embed(m);
   if (options.learnedPositions)
     x = w.node('Add', [
       x,
@@ -241,6 +239,22 @@ export function writeStyle(options: StyleOptions): ReturnType<OnnxWriter['finish
     ...(options.opset && { opset: options.opset }),
     ...(options.external && { external: options.external }),
   });
+}
+
+function embed({ w }: ModelWriter): string {
+  const { vocabulary, hidden } = small;
+  const table = w.weight('embed_tokens.weight', [vocabulary, hidden], randomTable(vocabulary * hidden));
+  return w.node('Gather', [table, 'input_ids'], { axis: 0 });
+}
+
+/** A table of 4-bit codes in blocks of 32 columns. */
+export function embedBlocks({ w }: ModelWriter): string {
+  const { vocabulary, hidden } = small;
+  const codes = Array.from({ length: (vocabulary * hidden) / 2 }, (_, at) => (at * 37 + 11) & 255);
+  const scales = Array.from({ length: (vocabulary * hidden) / 32 }, (_, at) => 0.1 + 0.01 * (at % 7));
+  const table = w.weight('embed_tokens.weight_Q4', [vocabulary, hidden / 2], codes, 'uint8');
+  const inputs = [table, 'input_ids', w.weight('embed_tokens.weight_scales', [vocabulary, hidden / 32], scales)];
+  return w.node('ms.GatherBlockQuantized', inputs, { bits: 4, block_size: 32, gather_axis: 0, quantize_axis: 1 });
 }
 
 function randomTable(count: number): number[] {

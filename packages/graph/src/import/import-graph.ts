@@ -7,6 +7,7 @@ import { lowerPagedAttention } from '../lowering/paged-attention.ts';
 import { windowsOf } from '../lowering/step-inputs.ts';
 import { Analysis } from './analysis.ts';
 import { resolveAttentions } from './attention.ts';
+import { decomposeAttention } from './decompose.ts';
 import type { PastInterface } from './interface.ts';
 import { findKept } from './kept-nodes.ts';
 import { Probes } from './probes.ts';
@@ -31,7 +32,7 @@ export function importGraph(
   names: PastInterface,
   wanted: { levels: number; contextTokens: number },
 ): ImportedGraph {
-  const source = toWeightOnly(read);
+  const source = decomposeAttention(toWeightOnly(read));
   const probes = new Probes(source, names, wanted.contextTokens);
   const analysis = new Analysis(source, names, probes);
   const attentions = resolveAttentions(analysis);

@@ -37,11 +37,11 @@ export interface TensorContext {
 export async function readTensor(tensor: TensorProto, name: string, context: TensorContext): Promise<SourceTensor> {
   const type = elementTypeOf(tensor.dataType);
   if (type === undefined) {
-    const message = `tensor ${name} in ${context.file} is of type ${Type[tensor.dataType] ?? tensor.dataType}: export the model in float32, float16, or with MatMulNBits weights`;
+    const message = `tensor ${name} in ${context.file} is of type ${Type[tensor.dataType] ?? tensor.dataType}: export the model in float32, float16, or with weights of 4 or 8 bits`;
     throw new GraphError('TENSOR_DTYPE', message, { file: context.file, tensor: name });
   }
   const dims = readDims(tensor.dims, name, context);
-  const byteLength = elementsOf(dims) * elementBytes[type];
+  const byteLength = Math.ceil(elementsOf(dims) * elementBytes[type]);
   if (!Number.isSafeInteger(byteLength)) throw malformed(context, name, `has the shape [${dims}], which is too large`);
   const place =
     tensor.dataLocation === TensorProto_DataLocation.EXTERNAL
@@ -126,6 +126,8 @@ function typedBytes(tensor: TensorProto, type: ElementType): Uint8Array {
       return bytesOf(Uint16Array.from(int32Data));
     case 'uint8':
     case 'int8':
+    case 'uint4':
+    case 'int4':
     case 'bool':
       return Uint8Array.from(int32Data);
   }

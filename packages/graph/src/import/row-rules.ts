@@ -149,6 +149,11 @@ const gather: Rule = ({ node, inputs: [x, indexes] }) => {
   return [x.row < axis ? x.row : x.row - 1 + (indexes?.dims.length ?? 0)];
 };
 
+const gatherBlocks: Rule = ({ node, inputs: [table, indexes, ...rest] }) => {
+  if (table?.row !== undefined || rest.some((input) => input?.row !== undefined)) return MIXES;
+  return [indexes?.row === undefined ? undefined : intOf(node, 'gather_axis', 0) + indexes.row];
+};
+
 const matMul: Rule = ({ node, inputs: [a, b], outputs: [out] }) => {
   if (out === undefined || intOf(node, 'transA', 0) === 1) return MIXES;
   const [left, right] = [a?.row, b?.row];
@@ -241,6 +246,7 @@ const rules: Readonly<Record<string, Rule>> = {
   Concat: concat,
   Slice: slice,
   Gather: gather,
+  'com.microsoft.GatherBlockQuantized': gatherBlocks,
   Gemm: gemm,
 };
 

@@ -9,7 +9,14 @@ import { GraphSession } from '../ort.testing.ts';
 import { PagedDriver, type WorkResult } from '../paged-driver.testing.ts';
 import * as attentionNode from './attention-node-styles.testing.ts';
 import * as attention from './attention-styles.testing.ts';
-import { layerNorm, type ModelWriter, type StyleOptions, small, writeStyle } from './export-styles.testing.ts';
+import {
+  embedBlocks,
+  layerNorm,
+  type ModelWriter,
+  type StyleOptions,
+  small,
+  writeStyle,
+} from './export-styles.testing.ts';
 import { logitsOfExport } from './run-export.testing.ts';
 
 let scratch: string;
@@ -106,6 +113,9 @@ const recognised: Record<string, StyleOptions> = {
     attention: attentionNode.grouped({ rotated: 16, isInterleaved: true }),
   },
   'float16 GroupQueryAttention': { attention: attentionNode.grouped(), isHalf: true },
+  'MultiHeadAttention over all keys': { attention: attentionNode.wholeMultiHead },
+  'Attention of opset 23': { attention: attentionNode.standard, opset: 23, norm: layerNorm, learnedPositions: true },
+  'an embedding of 4-bit blocks': { attention: attentionNode.grouped(), embed: embedBlocks },
   'MultiHeadAttention with a bias and a mask': { attention: attentionNode.multiHead, ...all, learnedPositions: true },
 };
 

@@ -12,9 +12,11 @@ export type ElementType =
   | 'int64'
   | 'uint8'
   | 'int8'
+  | 'uint4'
+  | 'int4'
   | 'bool';
 
-/** Bytes of one element. */
+/** Bytes of one element; of four bits, two lie in a byte. */
 export const elementBytes: Readonly<Record<ElementType, number>> = {
   float32: 4,
   float16: 2,
@@ -24,6 +26,8 @@ export const elementBytes: Readonly<Record<ElementType, number>> = {
   int64: 8,
   uint8: 1,
   int8: 1,
+  uint4: 0.5,
+  int4: 0.5,
   bool: 1,
 };
 

@@ -195,4 +195,6 @@ export const onnxElementType: Readonly<Record<ElementType, number>> = {
   float16: 10,
   float64: 11,
   bfloat16: 16,
+  uint4: 21,
+  int4: 22,
 };

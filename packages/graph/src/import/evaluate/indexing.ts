@@ -34,6 +34,17 @@ const gather: Operator = {
   },
 };
 
+/** Rows of a quantised table, as numbers: two codes of 4 bits lie in a byte along the last axis. */
+const gatherBlocks: Operator = {
+  infer({ node, inputs: [x, indexes, scales] }) {
+    const axis = x && axisOf(intOf(node, 'gather_axis', 0), x.dims.length);
+    if (x === undefined || indexes === undefined || scales === undefined || axis === undefined) return undefined;
+    const packed = x.type === 'uint8' && intOf(node, 'bits', 4) === 4 ? 2 : 1;
+    const dims = x.dims.map((dim, at) => (at === x.dims.length - 1 ? dim * packed : dim));
+    return [shape(scales.type, [...dims.slice(0, axis), ...indexes.dims, ...dims.slice(axis + 1)])];
+  },
+};
+
 const gatherElements: Operator = {
   infer: ({ inputs: [x, indexes] }) => x && indexes && [shape(x.type, indexes.dims)],
   compute({ node, inputs: [x, indexes], elements: [from, at] }) {
@@ -244,6 +255,7 @@ const ofFirst: Operator = { infer: ({ inputs: [x] }) => x && [x] };
 
 export const indexing: OperatorTable = {
   Gather: gather,
+  'com.microsoft.GatherBlockQuantized': gatherBlocks,
   GatherElements: gatherElements,
   Slice: slice,
   Range: range,

@@ -90,6 +90,9 @@ export function decode(type: ElementType, bytes: Uint8Array): Elements {
     case 'uint8':
     case 'bool':
       return Float64Array.from(new Uint8Array(buffer));
+    case 'uint4':
+    case 'int4':
+      return decodeNibbles(new Uint8Array(buffer), type);
     case 'float16':
       return Float64Array.from(new Uint16Array(buffer), halfToNumber);
     case 'bfloat16':
@@ -116,11 +119,24 @@ export function encode(type: ElementType, elements: Elements): Uint8Array {
     case 'uint8':
     case 'bool':
       return Uint8Array.from(elements);
+    case 'uint4':
+    case 'int4':
+      return Uint8Array.from({ length: Math.ceil(elements.length / 2) }, (_, at) => {
+        return ((elements[2 * at] as number) & 15) | (((elements[2 * at + 1] ?? 0) & 15) << 4);
+      });
     case 'float16':
       return bytesOf(Uint16Array.from(elements, numberToHalf));
     case 'bfloat16':
       return bytesOf(Uint16Array.from(new Uint32Array(Float32Array.from(elements).buffer), (bits) => bits >>> 16));
   }
+}
+
+/** Two in a byte, the lower four bits first; of an odd number, the last half is padding that nobody reads. */
+function decodeNibbles(bytes: Uint8Array, type: 'uint4' | 'int4'): Elements {
+  return Float64Array.from({ length: bytes.length * 2 }, (_, at) => {
+    const code = ((bytes[at >> 1] as number) >> (4 * (at & 1))) & 15;
+    return type === 'int4' && code > 7 ? code - 16 : code;
+  });
 }
 
 function toInt64(element: number): bigint {
