@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runCacheOnOff } from './cache-on-off/cache-on-off.ts';
 import { runEventLoop } from './engine/event-loop.ts';
 import { runStepShare } from './engine/step-share.ts';
 import { runLoadBench } from './load/load-bench.ts';
@@ -48,6 +49,7 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
   'memory-trade': runMemoryTrade,
   scaling: runScalingBench,
   'wasted-slots': runWastedSlots,
+  'cache-on-off': runCacheOnOff,
   soak: runSoak,
 };
 

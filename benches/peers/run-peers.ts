@@ -1,9 +1,10 @@
 /**
- * `npx pnpm@12 bench:peers [TASK ...] [--only ENGINE] [--rounds N] [--smoke] [--save]`: the same work on Octavo, node-llama-cpp and
- * transformers.js, each engine in a process of its own and in several settings, of which its best one counts.
+ * `npx pnpm@12 bench:peers [TASK ...] [--only ENGINE] [--first] [--rounds N] [--smoke] [--save]`: the same work on Octavo, node-llama-cpp
+ * and transformers.js, each engine in a process of its own and in several settings, of which its best one counts. --first: only the setting
+ * of each engine that was best here. --save replaces what was saved of the tasks that ran.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -11,7 +12,7 @@ import { checkGoldens } from '../engine/check.ts';
 import { shapes } from '../engine/workload.ts';
 import { describeMachine } from '../machine.ts';
 import { median } from '../statistics.ts';
-import { comparisons, formatComparisons, type PeerResult } from './comparison.ts';
+import { type Comparison, comparisons, formatComparisons, type PeerResult } from './comparison.ts';
 import { peerVersion } from './installed-package.ts';
 import type { PeerName, PeerOrder } from './measure-peer.ts';
 import { peerModels } from './models.ts';
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
     options: {
       only: { type: 'string' },
       rounds: { type: 'string' },
+      first: { type: 'boolean', default: false },
       smoke: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
     },
@@ -62,7 +64,7 @@ async function main(): Promise<void> {
   for (const task of names) {
     process.stdout.write(`\n${task}: ${tasks[task].about}\n`);
     for (const peer of wanted) {
-      for (const settings of settingsOf(peer, task)) {
+      for (const settings of settingsOf(peer, task).slice(0, values.first ? 1 : undefined)) {
         const rounds = Number(values.rounds ?? (values.smoke ? 1 : 3));
         const order: PeerOrder = { peer, task, scale, vocabulary, models, settings, rounds };
         const measured = await measure(order);
@@ -78,7 +80,7 @@ async function main(): Promise<void> {
   const table = comparisons(results, tasks);
   process.stdout.write(`\n${formatComparisons(table)}\n`);
   if (values.smoke) process.stdout.write('(smoke run: nothing here is a figure to quote)\n');
-  if (values.save) await save({ machine, scale, results, comparisons: table });
+  if (values.save) await save({ machine, scale, results, comparisons: table }, tasks);
 }
 
 async function measure(order: PeerOrder): Promise<number[]> {
@@ -93,9 +95,25 @@ async function measure(order: PeerOrder): Promise<number[]> {
   return (JSON.parse(line) as { values: number[] }).values;
 }
 
-async function save(result: unknown): Promise<void> {
+interface Saved {
+  readonly machine: object;
+  readonly scale: string;
+  readonly results: readonly PeerResult[];
+  readonly comparisons: readonly Comparison[];
+}
+
+/** Keeps earlier results of tasks that did not run now: all tasks together take longer than one sitting. */
+async function save(now: Saved, tasks: Parameters<typeof comparisons>[1]): Promise<void> {
   // This file runs as benches/dist/peers/run-peers.js.
-  const folder = join(here, '..', '..', 'results');
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'peers.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+  const file = join(here, '..', '..', 'results', 'peers.json');
+  await mkdir(dirname(file), { recursive: true });
+  const before = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as Saved,
+    () => undefined,
+  );
+  const ran = new Set(now.results.map(({ task }) => task));
+  const earlier = (before?.scale === now.scale ? before.results : []).filter(({ task }) => !ran.has(task));
+  const results = [...earlier, ...now.results];
+  const saved: Saved = { ...now, results, comparisons: comparisons(results, tasks) };
+  await writeFile(file, `${JSON.stringify(saved, undefined, 2)}\n`);
 }

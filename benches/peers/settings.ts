@@ -2,7 +2,7 @@ import type { PeerName } from './measure-peer.ts';
 import type { PeerSettings } from './peer.ts';
 import type { TaskName } from './tasks.ts';
 
-/** The settings in which an engine is tried at a task; its best one counts. Pure. */
+/** The settings in which an engine is tried at a task, the one that was best here first; the best one counts. Pure. */
 export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, 'contextTokens'>[] {
   const isShop = task === 'storefront' || task === 'burst';
   const one = { reuse: false, sequences: 1 };
@@ -21,15 +21,13 @@ export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, '
       ];
     }
     const base = task === 'streams' ? sixteen : one;
-    return [
-      { ...base, threads: 2 },
-      { ...base, threads: 1 },
-    ];
+    // Two threads wait for each other at every product of few rows.
+    return (task === 'prefill' ? [2, 1] : [1, 2]).map((threads) => ({ ...base, threads }));
   }
   if (isShop) {
     return [
-      { threads: 2, ...sixteen },
       { threads: 2, sequences: 1, reuse: true },
+      { threads: 2, ...sixteen },
     ];
   }
   return [{ threads: 2, ...(task === 'streams' ? sixteen : one) }];

@@ -15,6 +15,7 @@ import { voice } from './voice.ts';
 import type { Workload } from './workload.ts';
 
 const AT_A_TIME = 16;
+const RUNS = 3;
 
 interface Setting {
   readonly shape: ShapeName;
@@ -77,7 +78,7 @@ export async function runThroughput(name: string, effort: BenchEffort): Promise<
     vocabulary: shapes[shape].vocabulary,
     smoke,
   });
-  const results = await serveVariants(workload, { model, options, runs: smoke ? 1 : 3 });
+  const results = await serveVariants(workload, { model, options, runs: smoke ? 1 : RUNS });
   process.stdout.write(`${workload.about}\n`);
   return results.flatMap((result) => rowsOf(name, result));
 }
