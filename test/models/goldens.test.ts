@@ -60,6 +60,18 @@ describe.each(cases)('$name, pages of $pageSize tokens', ({ fixture, model, page
     expect(answers.map(({ ids }) => ids)).toEqual(twice.map(({ greedy }) => greedy));
   });
 
+  it('goes on right after a prompt of any length up to 120, all of them together', async () => {
+    const { ids, allPositionsArgmax } = goldens.at(-1)!;
+    expect(ids.length).toBe(120);
+    const prompts = ids.map((_, at) => ids.slice(0, at + 1));
+    const answers = await Promise.all(
+      prompts.map((prompt) =>
+        engine.generate({ ids: prompt, maxTokens: 1, ignoreEos: true, salt: 'lengths' }).result(),
+      ),
+    );
+    expect(answers.map((answer) => answer.ids[0])).toEqual(allPositionsArgmax);
+  });
+
   it('gives the golden logits and the argmax of every position', async () => {
     for (const { ids, lastLogits, allPositionsArgmax } of goldens) {
       const scored = await engine.score({ ids });

@@ -20,7 +20,7 @@ export const mixtral: Architecture = {
     const rule = { window: readWindow(config), isSliding: () => true };
     const windows = readLayerWindows(config, common.numbers.layers, rule);
     const { hidden } = common.numbers;
-    const { experts, chosen } = readExperts(config);
+    const { experts, chosen } = readExperts(config, common.numbers.layers);
     const activation = readActivation(config, 'hidden_act', 'silu');
     const intermediate = readIntermediate(config);
     const names = ['w1', 'w3', 'w2'] as const;
@@ -43,7 +43,11 @@ export const mixtral: Architecture = {
   },
 };
 
-function readExperts(config: ConfigReader): { readonly experts: number; readonly chosen: number } {
+function readExperts(config: ConfigReader, layers: number): { readonly experts: number; readonly chosen: number } {
   const experts = config.countOr('num_local_experts', 8, { most: most.experts });
+  if (experts * layers > most.expertsInAll)
+    throw config.fault(
+      `num_local_experts (${experts}) times num_hidden_layers (${layers}) is above ${most.expertsInAll}`,
+    );
   return { experts, chosen: config.countOr('num_experts_per_tok', 2, { most: experts }) };
 }

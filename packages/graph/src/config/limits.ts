@@ -6,6 +6,7 @@ export const most = {
   hidden: 1 << 17,
   intermediate: 1 << 20,
   experts: 1 << 10,
+  expertsInAll: 1 << 15,
   vocabulary: 1 << 23,
   context: 1 << 30,
 };
