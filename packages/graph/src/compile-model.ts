@@ -26,7 +26,8 @@ interface Compilation extends CheckedOptions {
 /**
  * Compiles the model of a Hugging Face folder, or an ONNX export, into a graph whose attention reads K/V from pages (step-interface.ts), or
  * finds the one compiled before. Effects: reads the model's files, writes below `options.cacheFolder`. Cost: a few milliseconds when found; else one
- * pass over the weights that are packed, with some MiB of memory whatever the model's; a process that dies in the middle leaves what the next
+ * pass over the weights that are packed, with some MiB of memory whatever the model's (a matrix that is stored as
+ * [in, out] is held whole); a process that dies in the middle leaves what the next
  * one goes on with. Throws GraphError; never publishes a half-made folder.
  */
 export async function compileModel(model: string | ModelSource, options: CompileOptions): Promise<CompiledModel> {

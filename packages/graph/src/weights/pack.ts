@@ -22,7 +22,10 @@ export interface PackJob {
 /** Not emptied: an interrupted attempt may have left its beginning there. */
 const READ_WRITE_CREATE = constants.O_RDWR | constants.O_CREAT;
 
-/** Streams every packed weight into `path`. Reads each tensor once; memory stays at some MiB whatever the model's. */
+/**
+ * Streams every packed weight into `path`. Reads each tensor once; memory stays at some MiB whatever the model's, except that a matrix
+ * stored as [in, out] is held whole.
+ */
 export async function packWeights(path: string, job: PackJob): Promise<void> {
   const { packed, packedBytes } = job.placement;
   const output = await open(path, READ_WRITE_CREATE);
