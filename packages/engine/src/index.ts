@@ -10,5 +10,6 @@ export {
 export { FakeRunner, type FakeRunnerOptions, fakeCompletion, fakeLogits, fakeShape } from './fake-runner.ts';
 export type { ModelRunner, RunOutputs } from './model-runner.ts';
 export { type OwnRunnerOptions, openEngine, openEngineWith } from './open-engine.ts';
+export { machineBytes, PROCESS_BYTES } from './storage/memory-plan.ts';
 export { bytesPerToken, PageLayout } from './storage/page-layout.ts';
 export { type NewRows, PageStore } from './storage/page-store.ts';

@@ -17,7 +17,7 @@ import { WeightFiles } from './weights/weight-files.ts';
 import { type PreparedGraph, writeGraph } from './write-graph.ts';
 
 /** Rope tables are made for no more positions unless asked for: beyond it they would be larger than small models. */
-const DEFAULT_CONTEXT_TOKENS = 1 << 17;
+export const DEFAULT_CONTEXT_TOKENS = 1 << 17;
 
 interface Compilation extends CheckedOptions {
   readonly description: DecoderDescription;

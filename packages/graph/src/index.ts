@@ -7,5 +7,7 @@ export type { ContiguousAttention } from './contiguous/contiguous-attention.ts';
 export * from './contiguous/contiguous-interface.ts';
 export { GraphError, type GraphErrorCode, type GraphErrorDetails } from './errors.ts';
 export { type ContiguousExport, exportContiguous } from './export-contiguous.ts';
+export { inspectModel } from './inspect/inspect-model.ts';
+export type { ModelInspection, StoredWeights } from './inspect/model-inspection.ts';
 export type { ModelSource } from './model-source.ts';
 export * from './step-interface.ts';

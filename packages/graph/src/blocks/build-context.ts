@@ -1,10 +1,10 @@
 import type { WeightFormat } from '../compiled-model.ts';
 import type { GraphBuilder } from '../ir/builder.ts';
-import type { WeightFiles } from '../weights/weight-files.ts';
+import type { TensorSource } from '../weights/weight-files.ts';
 
 /** What every block needs: where nodes go, where weights come from, and in which format they are wanted. */
 export interface BuildContext {
   readonly graph: GraphBuilder;
-  readonly weights: WeightFiles;
+  readonly weights: TensorSource;
   readonly format: WeightFormat;
 }

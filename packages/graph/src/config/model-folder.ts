@@ -17,9 +17,19 @@ export interface ModelConfig {
 
 /**
  * Reads config.json and generation_config.json. Throws MODEL_FOLDER_MISSING, CONFIG_MISSING, CONFIG_MALFORMED, CONFIG_INVALID,
- * ARCHITECTURE_UNKNOWN or what the architecture throws.
+ * ARCHITECTURE_UNKNOWN, QUANTIZATION_UNSUPPORTED or what the architecture throws.
  */
 export async function readModelConfig(folder: string): Promise<ModelConfig> {
+  const { config, fields } = await openConfig(folder);
+  refuseQuantized(config);
+  const description = describeModel(config);
+  return { description, endIds: await readEndIds(folder, config), fields };
+}
+
+/** config.json, of which nothing is checked but that it is an object. Throws MODEL_FOLDER_MISSING, CONFIG_MISSING, CONFIG_MALFORMED. */
+export async function openConfig(
+  folder: string,
+): Promise<{ readonly config: ConfigReader; readonly fields: Readonly<Record<string, unknown>> }> {
   await checkFolder(folder);
   const file = join(folder, 'config.json');
   const fields = await readJsonObject(file, 'CONFIG_MALFORMED').catch((error: unknown) => {
@@ -28,10 +38,12 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
       file,
     });
   });
-  const config = new ConfigReader(fields, file);
-  refuseQuantized(config);
-  const description = findArchitecture(config).describe(config);
-  return { description, endIds: await readEndIds(folder, config), fields };
+  return { config: new ConfigReader(fields, file), fields };
+}
+
+/** Pure. Throws ARCHITECTURE_UNKNOWN or what the architecture throws. */
+export function describeModel(config: ConfigReader): DecoderDescription {
+  return findArchitecture(config).describe(config);
 }
 
 /** The shape of a model folder's model, from config.json alone. Throws as `readModelConfig` does. */
@@ -59,13 +71,15 @@ function findArchitecture(config: ConfigReader) {
   throw new GraphError('ARCHITECTURE_UNKNOWN', message, { file: config.file });
 }
 
-function refuseQuantized(config: ConfigReader): void {
+/** Throws QUANTIZATION_UNSUPPORTED for a checkpoint that another tool quantised. Pure. */
+export function refuseQuantized(config: ConfigReader): void {
   if (!config.has('quantization_config')) return;
   const message = `${config.file} has a quantization_config: use the model's unquantised weights and the option weights instead`;
   throw new GraphError('QUANTIZATION_UNSUPPORTED', message, { file: config.file });
 }
 
-async function readEndIds(folder: string, config: ConfigReader): Promise<readonly number[]> {
+/** Throws CONFIG_MALFORMED, CONFIG_INVALID. */
+export async function readEndIds(folder: string, config: ConfigReader): Promise<readonly number[]> {
   const file = join(folder, 'generation_config.json');
   const fields = await readJsonObject(file, 'CONFIG_MALFORMED').catch((error: unknown) => {
     if (isNotFound(error)) return {};

@@ -36,6 +36,9 @@ const floatTypes: ReadonlyMap<string, FloatType> = new Map([
   ['BF16', 'bfloat16'],
 ]);
 
+/** Where a graph's tensors are looked up while it is built. */
+export type TensorSource = Pick<WeightFiles, 'expect'>;
+
 /** Open files of a model folder and their tensors by name. `close` when done. */
 export class WeightFiles {
   readonly files: readonly WeightFile[];
@@ -107,6 +110,11 @@ export class WeightFiles {
       throw new GraphError('TENSOR_DTYPE', message, { file: file.name, tensor: name });
     }
     return { ...stored, file, type };
+  }
+
+  /** All tensors that the headers name. */
+  get stored(): readonly StoredTensor[] {
+    return [...this.#tensors.values()].map(({ stored }) => stored);
   }
 
   /** A tensor that was checked before. */

@@ -9,6 +9,7 @@ import type { CommandContext, InputStream, OpenEngine, ResolveModel } from './co
 import { addDemo } from './demo.ts';
 import { CommandError, type CommandErrorCode, describeFailure } from './errors.ts';
 import { addGenerate } from './generate.ts';
+import { addInspect } from './inspect.ts';
 import { type Interrupt, listenForInterrupts, type SignalSource } from './interrupt.ts';
 import { createOutput, type Environment, type OutputStream } from './output.ts';
 import { addPull } from './pull.ts';
@@ -67,6 +68,7 @@ const commands = {
   score: addScore,
   batch: addBatch,
   tune: addTune,
+  inspect: addInspect,
   pull: addPull,
 };
 

@@ -1,0 +1,89 @@
+/** A look at a folder with safetensors. */
+import { buildDecoder } from '../blocks/decoder.ts';
+import type { DecoderDescription } from '../blocks/description.ts';
+import { DEFAULT_CONTEXT_TOKENS } from '../compile-model.ts';
+import type { WeightFormat } from '../compiled-model.ts';
+import type { ConfigReader } from '../config/config-reader.ts';
+import { describeModel, openConfig, readEndIds, refuseQuantized } from '../config/model-folder.ts';
+import { GraphBuilder } from '../ir/builder.ts';
+import { weightBytes } from '../weights/placement.ts';
+import { WeightFiles } from '../weights/weight-files.ts';
+import { bytesByType, Faults, type ModelInspection, type StoredWeights } from './model-inspection.ts';
+import { TolerantTensors } from './tolerant-tensors.ts';
+
+const formats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
+
+export async function inspectFolder(folder: string): Promise<ModelInspection> {
+  const faults = new Faults();
+  const opened = await faults.tryTo(() => openConfig(folder));
+  const config = opened?.config;
+  if (config !== undefined) {
+    await faults.tryTo(() => refuseQuantized(config));
+    await faults.tryTo(() => readEndIds(folder, config));
+  }
+  const description = config === undefined ? undefined : await faults.tryTo(() => describeModel(config));
+  const files = await faults.tryTo(() => WeightFiles.open(folder));
+  try {
+    const built = description === undefined ? undefined : await faults.tryTo(() => build(description, files, faults));
+    return {
+      format: 'safetensors',
+      ...nameOf(config),
+      ...(description === undefined ? {} : { shape: description.shape }),
+      ...(built === undefined ? { weightBytes: {} } : built),
+      stored: storedIn(files),
+      ...quantizationOf(config),
+      problems: faults.problems,
+    };
+  } finally {
+    await files?.close();
+  }
+}
+
+/** Builds the graph once a format: the weights that it asks for are those that would be packed. */
+function build(description: DecoderDescription, files: WeightFiles | undefined, faults: Faults) {
+  const tensors = new TolerantTensors(quantizedAway(files, faults), faults);
+  const contextTokens = Math.min(description.shape.contextTokens, DEFAULT_CONTEXT_TOKENS);
+  const shortened = { ...description, shape: { ...description.shape, contextTokens } };
+  const sizes = formats.map((format) => {
+    const graph = GraphBuilder.create();
+    buildDecoder({ graph, weights: tensors, format }, shortened);
+    const bytes = graph.finish().weights.reduce((sum, { value }) => sum + weightBytes(value), 0);
+    return [format, bytes] as const;
+  });
+  return { parameters: tensors.elements, weightBytes: Object.fromEntries(sizes) };
+}
+
+/** The tensors of a checkpoint of another quantiser have other names and types: to list each as a fault would say nothing new. */
+function quantizedAway(files: WeightFiles | undefined, { problems }: Faults): WeightFiles | undefined {
+  return problems.some(({ code }) => code === 'QUANTIZATION_UNSUPPORTED') ? undefined : files;
+}
+
+function storedIn(files: WeightFiles | undefined): StoredWeights {
+  return {
+    bytes: (files?.files ?? []).reduce((sum, { bytes }) => sum + bytes, 0),
+    files: (files?.files ?? []).map(({ name }) => name),
+    bytesByType: bytesByType((files?.stored ?? []).map(({ dtype, bytes }) => ({ type: dtype, bytes }))),
+  };
+}
+
+/** Fields of the wrong type are somebody else's report. */
+function nameOf(config: ConfigReader | undefined): { readonly architecture?: string } {
+  const name = quietly(() => config?.texts('architectures')[0] ?? (config?.textOr('model_type', '') || undefined));
+  return name === undefined ? {} : { architecture: name };
+}
+
+function quantizationOf(config: ConfigReader | undefined): { readonly quantization?: string } {
+  const section = quietly(() => config?.section('quantization_config'));
+  if (section === undefined) return {};
+  const method = quietly(() => section.textOr('quant_method', 'unnamed method')) ?? 'unnamed method';
+  const bits = quietly(() => (section.has('bits') ? section.count('bits', { most: 64 }) : undefined));
+  return { quantization: bits === undefined ? method : `${method}, ${bits} bits` };
+}
+
+function quietly<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
