@@ -68,6 +68,7 @@ describe('docs/command-line.md', () => {
     ['octavo score', 0],
     ['octavo batch', 2],
     ['octavo tune', 0],
+    ['octavo inspect', 0],
   ])('shows the fields that the example of %s prints', async (heading, expected) => {
     const blocks = blocksOf(heading);
     const files = blocks.filter(({ language }) => language === 'jsonl');
@@ -94,6 +95,7 @@ describe('docs/command-line.md', () => {
     ['generate', true],
     ['score', true],
     ['batch', true],
+    ['inspect', false],
     ['pull', false],
     ['tune', false],
   ])('lists exactly the options of octavo %s', async (command, runsModel) => {

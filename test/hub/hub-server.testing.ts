@@ -85,9 +85,9 @@ export class HubServer {
 
   /** Requests for the bytes of a file; without the probes for its size. */
   bodiesOf(path: string): readonly SeenRequest[] {
-    return this.requests.filter(({ url, range, server }) => {
-      const isBody = server === 'network' || range !== 'bytes=0-0';
-      return isBody && url.includes(encodeURI(path)) && !url.startsWith('/api/');
+    return this.requests.filter(({ url, range }) => {
+      const isFile = url.includes(encodeURI(path)) && !url.startsWith('/api/');
+      return isFile && range !== 'bytes=0-0';
     });
   }
 

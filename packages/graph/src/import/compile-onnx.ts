@@ -22,7 +22,7 @@ import { readOnnx } from './read-onnx.ts';
 import type { SourceGraph } from './source-graph.ts';
 
 /** Masks are looked at up to this length; a longer context is not promised. */
-const MAX_CONTEXT_TOKENS = 1 << 16;
+export const MAX_CONTEXT_TOKENS = 1 << 16;
 
 /** What is kept beside a compiled graph about where it came from. */
 const IMPORT_FILE = 'import.json';
@@ -162,7 +162,8 @@ async function writeImport(folder: string, imported: Imported): Promise<void> {
   await writeFile(join(folder, IMPORT_FILE), `${JSON.stringify(imported)}\n`);
 }
 
-function shapeOf(
+/** The shape of a recognised export. Pure. */
+export function shapeOf(
   config: OnnxConfig,
   names: PastInterface,
   of: { made: ImportedGraph; contextTokens: number },

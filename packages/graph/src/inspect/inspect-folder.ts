@@ -5,6 +5,7 @@ import { DEFAULT_CONTEXT_TOKENS } from '../compile-model.ts';
 import type { WeightFormat } from '../compiled-model.ts';
 import type { ConfigReader } from '../config/config-reader.ts';
 import { describeModel, openConfig, readEndIds, refuseQuantized } from '../config/model-folder.ts';
+import { fitToContext } from '../fit-context.ts';
 import { GraphBuilder } from '../ir/builder.ts';
 import { weightBytes } from '../weights/placement.ts';
 import { WeightFiles } from '../weights/weight-files.ts';
@@ -21,14 +22,16 @@ export async function inspectFolder(folder: string): Promise<ModelInspection> {
     await faults.tryTo(() => refuseQuantized(config));
     await faults.tryTo(() => readEndIds(folder, config));
   }
-  const description = config === undefined ? undefined : await faults.tryTo(() => describeModel(config));
+  const own = config === undefined ? undefined : await faults.tryTo(() => describeModel(config));
   const files = await faults.tryTo(() => WeightFiles.open(folder));
+  files?.allowMissingPrefix(own?.optionalPrefix ?? '');
+  const description = own && fitToContext(own, Math.min(own.shape.contextTokens, DEFAULT_CONTEXT_TOKENS));
   try {
     const built = description === undefined ? undefined : await faults.tryTo(() => build(description, files, faults));
     return {
       format: 'safetensors',
       ...nameOf(config),
-      ...(description === undefined ? {} : { shape: description.shape }),
+      ...(own && description ? { shape: { ...description.shape, contextTokens: own.shape.contextTokens } } : {}),
       ...(built === undefined ? { weightBytes: {} } : built),
       stored: storedIn(files),
       ...quantizationOf(config),
@@ -42,11 +45,9 @@ export async function inspectFolder(folder: string): Promise<ModelInspection> {
 /** Builds the graph once a format: the weights that it asks for are those that would be packed. */
 function build(description: DecoderDescription, files: WeightFiles | undefined, faults: Faults) {
   const tensors = new TolerantTensors(quantizedAway(files, faults), faults);
-  const contextTokens = Math.min(description.shape.contextTokens, DEFAULT_CONTEXT_TOKENS);
-  const shortened = { ...description, shape: { ...description.shape, contextTokens } };
   const sizes = formats.map((format) => {
     const graph = GraphBuilder.create();
-    buildDecoder({ graph, weights: tensors, format }, shortened);
+    buildDecoder({ graph, weights: tensors, format }, description, description.shape.contextTokens);
     const bytes = graph.finish().weights.reduce((sum, { value }) => sum + weightBytes(value), 0);
     return [format, bytes] as const;
   });

@@ -1,17 +1,17 @@
 /** A look at an ONNX export. */
 import { stat } from 'node:fs/promises';
-import type { ModelShape, WeightFormat } from '../compiled-model.ts';
+import type { ModelShape } from '../compiled-model.ts';
+import { GraphError } from '../errors.ts';
+import { MAX_CONTEXT_TOKENS, shapeOf } from '../import/compile-onnx.ts';
 import { SourceFiles } from '../import/external-data.ts';
 import { importGraph } from '../import/import-graph.ts';
 import { readInterface } from '../import/interface.ts';
 import { type OnnxConfig, readOnnxConfig } from '../import/onnx-config.ts';
+import { describePast } from '../import/past-graph.ts';
 import { readOnnx } from '../import/read-onnx.ts';
-import { intOf, type SourceGraph } from '../import/source-graph.ts';
+import { intOf, type SourceGraph, type SourceTensor } from '../import/source-graph.ts';
 import type { ModelSource } from '../model-source.ts';
 import { bytesByType, Faults, type ModelInspection } from './model-inspection.ts';
-
-/** Masks and tables are looked at up to this length, as when it is compiled. */
-const MAX_CONTEXT_TOKENS = 1 << 16;
 
 export async function inspectOnnx(source: Required<ModelSource>): Promise<ModelInspection> {
   const faults = new Faults();
@@ -19,13 +19,13 @@ export async function inspectOnnx(source: Required<ModelSource>): Promise<ModelI
   const files = new SourceFiles(source.folder, source.onnxFile);
   try {
     const graph = await faults.tryTo(() => readOnnx(source.onnxFile, files));
-    const recognised =
-      graph === undefined || config === undefined ? undefined : await faults.tryTo(() => recognise(graph, config));
+    const understood =
+      graph === undefined || config === undefined ? undefined : await faults.tryTo(() => understand(graph, config));
     return {
       format: 'onnx',
       ...(config === undefined ? {} : { architecture: config.architecture }),
       weightBytes: {},
-      ...recognised,
+      ...understood,
       ...(graph === undefined ? {} : { parameters: parametersOf(graph), ...quantizationOf(graph) }),
       stored: {
         bytes: (await Promise.all(files.files.map(({ realPath }) => stat(realPath)))).reduce(
@@ -44,36 +44,31 @@ export async function inspectOnnx(source: Required<ModelSource>): Promise<ModelI
   }
 }
 
-interface Recognised {
+interface Understood {
   readonly shape: ModelShape;
   readonly weightBytes: ModelInspection['weightBytes'];
+  readonly notices?: readonly string[];
 }
 
-/** Throws what the importer throws. */
-function recognise(graph: SourceGraph, config: OnnxConfig): Recognised {
+/** As the compiler decides it: over pages, or as it is where its attention is not recognised. Throws what the importer throws. */
+function understand(graph: SourceGraph, config: OnnxConfig): Understood {
   const names = readInterface(graph, config.names);
   const contextTokens = Math.min(config.contextTokens, MAX_CONTEXT_TOKENS);
-  const made = importGraph(graph, names, { levels: 1, contextTokens });
-  const { windows, hasFullLayers, vocabulary, heads, tablePositions } = made;
-  const { kvHeads, headDim } = names;
-  const hidden = config.hidden ?? heads * headDim;
-  const bytes = [...made.weights.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const weightBytes: Partial<Record<WeightFormat, number>> = { [made.format]: bytes };
-  return {
-    shape: {
-      architecture: config.architecture,
-      layers: names.layers.length,
-      heads,
-      kvHeads,
-      headDim,
-      hidden,
-      vocabulary,
-      contextTokens: Math.min(config.contextTokens, tablePositions),
-      windows,
-      hasFullLayers,
-    },
-    weightBytes,
-  };
+  try {
+    const made = importGraph(graph, names, { levels: 1, contextTokens });
+    return {
+      shape: shapeOf(config, names, { made, contextTokens }),
+      weightBytes: { [made.format]: bytesOf(made.weights) },
+    };
+  } catch (error) {
+    if (!(error instanceof GraphError) || error.code !== 'ONNX_UNSUPPORTED') throw error;
+    const { shape, notices } = describePast(graph, names, { config, contextTokens, reason: error.message });
+    return { shape, notices, weightBytes: { f32: bytesOf(graph.initializers) } };
+  }
+}
+
+function bytesOf(tensors: ReadonlyMap<string, SourceTensor>): number {
+  return [...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** Weights that are multiplied with in packed form count as what they stand for: rows times columns. */

@@ -15,6 +15,8 @@ export interface ModelInspection {
   readonly stored: StoredWeights;
   /** How the files are quantised; absent: they are not. */
   readonly quantization?: string;
+  /** What a person should know about how it would be run; absent: nothing. */
+  readonly notices?: readonly string[];
   /** Everything that keeps the model from being run; empty: it can be. */
   readonly problems: readonly GraphError[];
 }

@@ -112,12 +112,14 @@ function windowWords({ windows, hasFullLayers }: NonNullable<Inspection['shape']
 /** Reasons of one kind are many when a whole folder is wrong. */
 const MOST_PROBLEMS = 12;
 
-function problemLines({ supported, problems }: Inspection, { colors }: Output): string[] {
+function problemLines({ supported, problems, notices = [] }: Inspection, { colors }: Output): string[] {
   const label = 'supported'.padEnd(LABEL_WIDTH);
-  if (supported) return [label + colors.green('yes')];
+  const said = notices.map((notice) => `  ${notice}`);
+  if (supported) return [label + colors.green('yes'), ...said];
   const more = problems.length - MOST_PROBLEMS;
   return [
     label + colors.red('no'),
+    ...said,
     ...problems.slice(0, MOST_PROBLEMS).map(({ code, message }) => `  ${code}: ${message}`),
     ...(more > 0 ? [`  and ${more} more (--json lists all)`] : []),
   ];

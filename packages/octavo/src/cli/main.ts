@@ -100,6 +100,7 @@ Environment:
   OCTAVO_CACHE     where compiled graphs are kept
   OCTAVO_DEBUG=1   stack traces of failures
   NO_COLOR         no colours
+  HF_HOME, HF_TOKEN and the other variables of the hub: octavo help pull
 `;
 
 function packageVersion(): string {

@@ -46,7 +46,7 @@ export async function findModel(
     return await context.resolveModel(model, {
       hub: hubSettings(env),
       signal: interrupt.signal,
-      onProgress: progress.onProgress,
+      onProgress: (news) => progress.onProgress(news),
       ...defined({ file, revision, freshness: options.freshness }),
     });
   } finally {

@@ -13,6 +13,8 @@ export interface Inspection {
   /** Whether `octavo generate` would run it; with its own tokenizer, if it has one. */
   readonly supported: boolean;
   readonly problems: readonly Problem[];
+  /** What makes it run in another way than others; absent: nothing. */
+  readonly notices?: readonly string[];
   readonly format: ModelInspection['format'];
   readonly architecture?: string;
   readonly shape?: Omit<ModelShape, 'architecture'>;
@@ -38,6 +40,7 @@ export async function inspect(source: ModelSource, budget: MemoryBudget): Promis
   return {
     supported: problems.length === 0,
     problems,
+    ...present('notices', model.notices),
     format,
     ...present('architecture', model.architecture),
     ...(shape === undefined ? {} : { shape: withoutName(shape) }),
