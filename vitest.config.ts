@@ -8,7 +8,7 @@ export default defineConfig({
   resolve: { conditions: ['octavo-source'] },
   ssr: { resolve: { conditions: ['octavo-source'] } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['packages/*/src/**/*.test.ts', 'benches/{*,*/*}.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

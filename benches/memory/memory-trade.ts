@@ -2,7 +2,7 @@
  * The trade that a cache makes: how many sequences fit into a fixed number of bytes, and how fast they decode, by context length and format of
  * the pages; the bytes of the cache beside those of the weights; and what the process takes against what was predicted.
  */
-import type { Engine, EngineInfo, EngineOptions } from 'octavo';
+import { type Engine, EngineError, type EngineInfo, type EngineOptions } from 'octavo';
 import { benchModel, seededIds, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
@@ -10,7 +10,7 @@ import { goldensChecked, withEngine } from '../step/bench-session.ts';
 import { decodeWindow } from '../step/decode-window.ts';
 
 type PageFormat = NonNullable<EngineOptions['kvType']>;
-const formats: readonly PageFormat[] = ['f32'];
+const formats: readonly PageFormat[] = ['f32', 'f16', 'int8'];
 const PAGE_TOKENS = 16;
 const MOST_SEQUENCES = 64;
 
@@ -28,7 +28,8 @@ export async function runMemoryTrade(effort: BenchEffort): Promise<BenchRow[]> {
   const sixteen: Partial<Record<PageFormat, number>> = {};
   const tokensPerGb: Partial<Record<PageFormat, number>> = {};
   for (const kvType of formats) {
-    const info = await withEngine(model, { weights: 'q4', kvType, pages: 2 }, async (engine) => engine.info);
+    const info = await infoWith(model, kvType);
+    if (info === undefined) continue;
     const bytesPerToken = info.bytesPerToken;
     tokensPerGb[kvType] = 1e9 / bytesPerToken;
     rows.push(
@@ -66,13 +67,23 @@ export async function runMemoryTrade(effort: BenchEffort): Promise<BenchRow[]> {
     });
     rows.push(row(`${kvType}: step of 16 sequences over ${shared} tokens each`, sixteen[kvType] as number, 'ms'));
   }
-  if (!formats.includes('int8')) return rows;
+  if (sixteen.int8 === undefined) return rows;
   const ratio = (of: Partial<Record<PageFormat, number>>) => (of.int8 as number) / (of.f32 as number);
   rows.push(
     row('int8 against f32: tokens a GB', ratio(tokensPerGb), 'x', '>= 3.7 x'),
     row('int8 against f32: step', ratio(sixteen), 'x', '<= 1.05 x'),
   );
   return rows;
+}
+
+/** Undefined for a format that this engine does not have. */
+async function infoWith(model: string, kvType: PageFormat): Promise<EngineInfo | undefined> {
+  try {
+    return await withEngine(model, { weights: 'q4', kvType, pages: 2 }, async (engine) => engine.info);
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'INVALID_OPTION') return undefined;
+    throw error;
+  }
 }
 
 function privatePrompts(count: number, tokens: number, vocabulary: number): Uint32Array[] {

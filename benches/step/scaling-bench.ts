@@ -75,7 +75,7 @@ async function stepOf(
   return { stepMs, pages: Math.floor(point.sharedTokens / 16) + point.batch * own };
 }
 
-const MATCHES = 200;
+const MATCHES = 2_000;
 
 /** Time of a match of 1,000 tokens against the number of pages in the index. */
 function indexRows(effort: BenchEffort): BenchRow[] {

@@ -34,7 +34,7 @@ const RUNTIME_FOLDER = 'packages/engine/src/ort/';
 const TEST_TOOLS: ReadonlySet<string> = new Set(['vitest', 'fast-check', RUNTIME]);
 /** What benches and tests across packages may import besides the packages themselves and Node. */
 const OUTSIDE_TOOLS: Readonly<Record<string, ReadonlySet<string>>> = {
-  benches: new Set(['@bufbuild/protobuf', 'benchmark', 'onnx-buf']),
+  benches: new Set(['@bufbuild/protobuf', 'benchmark', 'onnx-buf', 'vitest']),
   test: new Set([
     'vitest',
     'vitest/config',

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deviation } from './compare.testing.ts';
 import { ContiguousSession } from './contiguous/contiguous-session.testing.ts';
@@ -10,6 +11,10 @@ import { writeModel } from './model-folder.testing.ts';
 
 interface Golden {
   readonly prompts: readonly { readonly token_ids: number[]; readonly greedy_token_ids: number[] }[];
+}
+
+interface FixtureGolden {
+  readonly prompts: readonly { readonly ids: number[]; readonly greedy: number[] }[];
 }
 
 const shopkeeper = new URL('../../octavo/model/shopkeeper', import.meta.url).pathname;
@@ -95,6 +100,30 @@ describe('exportContiguous', () => {
       if (weights === 'f32') expect(same).toBe(20);
       // As the paged graph: measured 20 of 20, with slack for processors whose integer products round otherwise.
       else expect(same).toBeGreaterThanOrEqual(16);
+    },
+  );
+
+  // Windows and score caps, positions as a table, biases, experts: the same fixtures that paged attention is held to.
+  it.each(['gemma2', 'gpt2', 'gpt_neo', 'llama', 'mistral', 'mixtral', 'phi3', 'qwen2', 'qwen3'])(
+    'answers as the goldens of %s do',
+    async (name) => {
+      const model = fileURLToPath(new URL(`../../../test/fixtures/${name}`, import.meta.url));
+      const golden = JSON.parse(readFileSync(join(model, 'golden.json'), 'utf8')) as FixtureGolden;
+      const session = await ContiguousSession.open(await exportContiguous(model, { to: join(folder, 'out') }));
+      try {
+        for (const { ids: prompt, greedy } of golden.prompts) {
+          let last = (await session.start([prompt], 1)).logits[0]?.[0] as Float32Array;
+          const made: number[] = [];
+          while (made.length < greedy.length) {
+            made.push(last.indexOf(Math.max(...last)));
+            last = (await session.next([[made.at(-1) as number]])).logits[0]?.[0] as Float32Array;
+          }
+          expect(made).toEqual(greedy);
+        }
+        expect(golden.prompts.length).toBeGreaterThan(0);
+      } finally {
+        await session.close();
+      }
     },
   );
 
