@@ -55,10 +55,16 @@ export interface PastGraph {
   readonly type: 'float32' | 'float16';
   /** `int32` or `int64` of each input of integers. */
   readonly integerTypes: Readonly<Record<string, string>>;
-  /** Further inputs, each of one element. */
-  readonly constants: Readonly<Record<string, number>>;
+  /** Further inputs of one element, and what they are always given. */
+  readonly constants: Readonly<Record<string, PastGraphConstant>>;
   /** Rows of one sequence change each other's values, so that K/V depend on how a prompt was cut: nothing may be shared. */
   readonly mixesRows: boolean;
+}
+
+export interface PastGraphConstant {
+  readonly value: number;
+  readonly type: 'bool' | 'int64' | 'int32';
+  readonly dims: readonly number[];
 }
 
 export interface PastGraphLayer {

@@ -98,7 +98,7 @@ export class PastRunner implements ModelRunner {
       feeds[pastKey] = this.#pastTensor(store, store.keys[layer] as Float32Array, past);
       feeds[pastValue] = this.#pastTensor(store, store.values[layer] as Float32Array, past);
     });
-    for (const [name, value] of Object.entries(constants)) feeds[name] = new Tensor('bool', Uint8Array.of(value), [1]);
+    for (const [name, constant] of Object.entries(constants)) feeds[name] = constantTensor(constant);
     return feeds;
   }
 
@@ -161,6 +161,13 @@ export class PastRunner implements ModelRunner {
       if (full >= 0) outputs.logits.set(own, full * vocabulary);
     }
   }
+}
+
+function constantTensor({ value, type, dims }: PastGraph['constants'][string]): Tensor {
+  if (type === 'bool') return new Tensor('bool', Uint8Array.of(value), dims);
+  return type === 'int32'
+    ? new Tensor('int32', Int32Array.of(value), dims)
+    : new Tensor('int64', BigInt64Array.of(BigInt(value)), dims);
 }
 
 /** Lowest index among the largest. */

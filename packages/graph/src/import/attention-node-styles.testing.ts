@@ -1,6 +1,7 @@
 /** Attention as one node, in the styles of onnxruntime's own tools; each returns [batch, rows, heads x headDim]. Used by tests. */
 import { type AttentionStyle, additiveMask, repeatHeads } from './attention-styles.testing.ts';
-import { small } from './export-styles.testing.ts';
+import { type LayerRows, type ModelWriter, small } from './export-styles.testing.ts';
+import { tensor } from './onnx-writer.testing.ts';
 
 export interface GroupedOptions {
   readonly isPacked?: boolean;
@@ -75,17 +76,38 @@ export const multiHead: AttentionStyle = (m, rows) => {
 };
 
 /** Keys and values appended to the past and repeated before MultiHeadAttention, as onnxruntime-genai writes it where it cannot group heads. */
-export const wholeMultiHead: AttentionStyle = (m, rows) => {
+export const wholeMultiHead: AttentionStyle = (m, rows) => wholeWith(m, rows, additiveMask(m));
+
+/** The same with a causal mask of new rows alone, which has no meaning for several rows behind a past. */
+export const squareMultiHead: AttentionStyle = (m, rows) => wholeWith(m, rows, squareMask(m));
+
+function squareMask(m: ModelWriter): string {
+  const { w } = m;
+  return m.once('square', () => {
+    const least = { value: { tensor: tensor('', 'float32', [1], Float64Array.of(-3.4028234663852886e38)) } };
+    const full = w.node(
+      'ConstantOfShape',
+      [w.node('Concat', [m.vector(m.rows), m.vector(m.rows)], { axis: 0 })],
+      least,
+    );
+    const places = w.node('Range', [w.ints(0), m.rows, w.ints(1)]);
+    const behind = w.node('Reshape', [w.node('Add', [places, w.ints(1)]), w.ints([-1, 1])]);
+    const square = w.node('Where', [w.node('Less', [places, behind]), w.float(0), full]);
+    const wide = w.node('Unsqueeze', [w.node('Unsqueeze', [square, w.ints([0])]), w.ints([1])]);
+    const target = w.node('Concat', [w.ints([1]), w.ints([1]), m.vector(m.rows), m.vector(m.tokens)], { axis: 0 });
+    return w.node('Tile', [w.node('Expand', [wide, target]), w.ints([1, small.heads, 1, 1])]);
+  });
+}
+
+function wholeWith(m: ModelWriter, rows: LayerRows, mask: string): string {
   const { w } = m;
   const made = m.heads(rows);
   m.append(rows, made);
   const [keys, values] = [rows.presentKey, rows.presentValue].map((name) => m.mergeHeads(repeatHeads(m, name)));
-  return w.node(
-    'ms.MultiHeadAttention',
-    [m.mergeHeads(made.q), keys as string, values as string, '', '', additiveMask(m)],
-    { num_heads: small.heads },
-  );
-};
+  return w.node('ms.MultiHeadAttention', [m.mergeHeads(made.q), keys as string, values as string, '', '', mask], {
+    num_heads: small.heads,
+  });
+}
 
 /** Attention of the standard domain with a past of its own. */
 export const standard: AttentionStyle = (m, rows) => {

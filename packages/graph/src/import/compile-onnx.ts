@@ -16,6 +16,7 @@ import { SourceFiles } from './external-data.ts';
 import { type ImportedGraph, importGraph } from './import-graph.ts';
 import { packImported, placeImported } from './import-placement.ts';
 import { type PastInterface, readInterface } from './interface.ts';
+import { lengthDependence } from './length-dependence.ts';
 import { type OnnxConfig, readOnnxConfig } from './onnx-config.ts';
 import { describePast, type PastModel } from './past-graph.ts';
 import { readOnnx } from './read-onnx.ts';
@@ -28,7 +29,7 @@ export const MAX_CONTEXT_TOKENS = 1 << 16;
 const IMPORT_FILE = 'import.json';
 
 /** Raise it whenever the same export would become another graph. */
-const IMPORT_VERSION = 2;
+const IMPORT_VERSION = 3;
 
 type Imported = Pick<CompiledModel, 'shape' | 'weights' | 'notices' | 'past'>;
 
@@ -90,11 +91,9 @@ async function write(folder: string, job: Job): Promise<number> {
     made = importGraph(job.graph, names, { levels: job.options.levels, contextTokens });
   } catch (error) {
     if (!(error instanceof GraphError) || error.code !== 'ONNX_UNSUPPORTED') throw error;
-    return writePast(
-      folder,
-      job,
-      describePast(job.graph, names, { config: job.config, contextTokens, reason: error.message }),
-    );
+    const lengthNode = lengthDependence(job.graph, names, contextTokens);
+    const of = { config: job.config, contextTokens, reason: error.message, lengthNode };
+    return writePast(folder, job, describePast(job.graph, names, of));
   }
   checkFormat(job, made.format);
   return writePaged(folder, job, { made, shape: shapeOf(job.config, names, { made, contextTokens }) });

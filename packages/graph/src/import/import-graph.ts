@@ -10,7 +10,7 @@ import { resolveAttentions } from './attention.ts';
 import { decomposeAttention } from './decompose.ts';
 import type { PastInterface } from './interface.ts';
 import { findKept } from './kept-nodes.ts';
-import { Probes } from './probes.ts';
+import { anySizes, type ProbeSizes, Probes, promptOrRow } from './probes.ts';
 import { Rebuild } from './rebuild.ts';
 import type { ResolvedAttention } from './resolved-attention.ts';
 import { intOf, type SourceGraph, type SourceTensor } from './source-graph.ts';
@@ -26,14 +26,35 @@ export interface ImportedGraph extends Pick<ModelShape, 'windows' | 'hasFullLaye
   readonly format: WeightFormat;
 }
 
+/** What is wanted of the paged graph. */
+export interface ImportOptions {
+  readonly levels: number;
+  readonly contextTokens: number;
+}
+
 /** Throws ONNX_UNSUPPORTED. */
-export function importGraph(
-  read: SourceGraph,
-  names: PastInterface,
-  wanted: { levels: number; contextTokens: number },
-): ImportedGraph {
+export function importGraph(read: SourceGraph, names: PastInterface, wanted: ImportOptions): ImportedGraph {
   const source = decomposeAttention(toWeightOnly(read));
-  const probes = new Probes(source, names, wanted.contextTokens);
+  try {
+    return importAt(anySizes, source, { ...wanted, names });
+  } catch (error) {
+    if (!(error instanceof GraphError) || error.code !== 'ONNX_UNSUPPORTED') throw error;
+    try {
+      return importAt(promptOrRow, source, { ...wanted, names });
+    } catch {
+      // What was wrong at all sizes says more.
+      throw error;
+    }
+  }
+}
+
+function importAt(
+  sizes: ProbeSizes,
+  source: SourceGraph,
+  wanted: ImportOptions & { readonly names: PastInterface },
+): ImportedGraph {
+  const { names } = wanted;
+  const probes = new Probes(source, names, sizes(wanted.contextTokens));
   const analysis = new Analysis(source, names, probes);
   const attentions = resolveAttentions(analysis);
   const vocabulary = vocabularyOf(analysis);

@@ -34,6 +34,19 @@ export interface PastLayer {
   readonly presentValue: string;
 }
 
+export interface ConstantInput {
+  readonly value: number;
+  readonly type: 'bool' | 'int64' | 'int32';
+  readonly dims: readonly number[];
+}
+
+/** Inputs that choose among ways to run: the one with a past (merged decoders of optimum), and logits of all rows (0 of transformers). */
+const choices: ReadonlyMap<string, number> = new Map([
+  ['use_cache_branch', 1],
+  ['num_logits_to_keep', 0],
+  ['logits_to_keep', 0],
+]);
+
 export interface PastInterface {
   readonly tokens: string;
   /** Absent: the graph has no such input. */
@@ -47,8 +60,8 @@ export interface PastInterface {
   readonly type: ElementType;
   /** Element types of the integer inputs. */
   readonly integerTypes: Readonly<Record<string, ElementType>>;
-  /** Further inputs, each with the value that selects the way with a past. */
-  readonly constants: Readonly<Record<string, number>>;
+  /** Further inputs, each with the value that it is always given. */
+  readonly constants: Readonly<Record<string, ConstantInput>>;
 }
 
 /** Pure. Throws ONNX_INTERFACE. */
@@ -82,13 +95,7 @@ export function readInterface(graph: SourceGraph, names: NameTemplates): PastInt
     positions,
     ...layers.flatMap(({ pastKey, pastValue }) => [pastKey, pastValue]),
   ]);
-  const constants: Record<string, number> = {};
-  for (const { name } of graph.inputs) {
-    if (known.has(name)) continue;
-    // Merged decoders of optimum choose their branch with it.
-    if (name !== 'use_cache_branch') throw fault(graph, `has the input ${name}, which nothing here knows how to fill`);
-    constants[name] = 1;
-  }
+  const constants = readConstants(graph, known);
   const shape = pastShape(graph, inputs.get(first.pastKey) as SourceValue);
   for (const { pastKey, pastValue } of layers) {
     for (const name of [pastKey, pastValue]) checkSame(graph, inputs.get(name) as SourceValue, shape);
@@ -102,6 +109,19 @@ export function readInterface(graph: SourceGraph, names: NameTemplates): PastInt
     integerTypes[name] = type;
   }
   return { tokens: names.tokens, mask, positions, logits: names.logits, layers, ...shape, integerTypes, constants };
+}
+
+function readConstants(graph: SourceGraph, known: ReadonlySet<string | undefined>): Record<string, ConstantInput> {
+  const constants: Record<string, ConstantInput> = {};
+  for (const { name, type, dims } of graph.inputs) {
+    if (known.has(name)) continue;
+    const value = choices.get(name);
+    if (value === undefined || (type !== 'bool' && type !== 'int64' && type !== 'int32') || (dims?.length ?? 0) > 1) {
+      throw fault(graph, `has the input ${name}, which nothing here knows how to fill`);
+    }
+    constants[name] = { value, type, dims: (dims ?? []).map(() => 1) };
+  }
+  return constants;
 }
 
 type PastShape = Pick<PastInterface, 'kvHeads' | 'headDim' | 'type'>;

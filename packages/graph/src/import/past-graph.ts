@@ -26,11 +26,12 @@ export interface PastModel {
 export function describePast(
   graph: SourceGraph,
   names: PastInterface,
-  of: { config: OnnxConfig; contextTokens: number; reason: string },
+  of: { config: OnnxConfig; contextTokens: number; reason: string; lengthNode: string | undefined },
 ): PastModel {
-  const { config, contextTokens, reason } = of;
+  const { config, contextTokens, reason, lengthNode } = of;
   const { layers, kvHeads, headDim, type, tokens, mask, positions, logits, integerTypes, constants } = names;
-  const mixing = graph.nodes.find(({ operator }) => mixingOperators.has(operator));
+  const mixer = graph.nodes.find(({ operator }) => mixingOperators.has(operator));
+  const mixing = mixer === undefined ? lengthNode : `${mixer.label} (${mixer.operator})`;
   const heads = config.heads ?? kvHeads;
   const shape: ModelShape = {
     architecture: config.architecture,
@@ -57,7 +58,7 @@ export function describePast(
   };
   const slow = `the export runs as it is, one sequence at a time with its past copied for each step, because its attention was not recognised: ${reason}`;
   if (mixing === undefined) return { shape, past, notices: [slow] };
-  const alone = `nothing is shared between prompts: node ${mixing.label} (${mixing.operator}) makes K and V depend on more than the tokens before them`;
+  const alone = `nothing is shared between prompts: node ${mixing} makes K and V depend on more than the tokens before them`;
   return { shape, past, notices: [slow, alone] };
 }
 

@@ -22,29 +22,44 @@ export interface Probe {
   readonly evaluation: Evaluation;
 }
 
-/** Primes and edges: no past, one row, a context that is full. The last is where windows and switches of long contexts show. */
-function probeSizes(contextTokens: number): Sizes[] {
-  return [
-    { rows: 5, past: 11 },
-    { rows: 7, past: 4 },
-    { rows: 3, past: 19 },
-    { rows: 6, past: 0 },
-    { rows: 1, past: 13 },
-    { rows: 1, past: Math.max(23, contextTokens - 1) },
-  ];
-}
+/** Sizes to evaluate at, the longest last: there windows and switches of long contexts show. */
+export type ProbeSizes = (contextTokens: number) => readonly Sizes[];
+
+const longest = (contextTokens: number): Sizes => ({ rows: 1, past: Math.max(23, contextTokens - 1) });
+
+/** Primes and edges: no past, one row, a context that is full. */
+export const anySizes: ProbeSizes = (contextTokens) => [
+  { rows: 5, past: 11 },
+  { rows: 7, past: 4 },
+  { rows: 3, past: 19 },
+  { rows: 6, past: 0 },
+  { rows: 1, past: 13 },
+  longest(contextTokens),
+];
+
+/**
+ * For exports that are made for a whole prompt without a past or one row with it: masks of some of them have no meaning in between. Rows and
+ * past of a step over pages are no sizes of a graph any more, so what holds at both ends is enough.
+ */
+export const promptOrRow: ProbeSizes = (contextTokens) => [
+  { rows: 5, past: 0 },
+  { rows: 7, past: 0 },
+  { rows: 1, past: 13 },
+  { rows: 1, past: 6 },
+  longest(contextTokens),
+];
 
 export class Probes {
   readonly all: readonly Probe[];
   readonly producers: ReadonlyMap<string, SourceNode>;
 
   /** Throws ONNX_UNSUPPORTED when the graph is too deep to follow. */
-  constructor(graph: SourceGraph, names: PastInterface, contextTokens: number) {
+  constructor(graph: SourceGraph, names: PastInterface, sizes: readonly Sizes[]) {
     this.producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
     try {
-      this.all = probeSizes(contextTokens).map((sizes) => ({
-        sizes,
-        evaluation: new Evaluation(graph, this.producers, given(graph, names, sizes)),
+      this.all = sizes.map((of) => ({
+        sizes: of,
+        evaluation: new Evaluation(graph, this.producers, given(graph, names, of)),
       }));
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
@@ -134,8 +149,7 @@ function given(graph: SourceGraph, names: PastInterface, sizes: Sizes): Map<stri
   for (const input of graph.inputs) {
     const value = names.constants[input.name];
     if (value === undefined) continue;
-    const dims = (input.dims ?? []).map((dim) => (typeof dim === 'number' ? dim : 1));
-    all.set(input.name, { type: input.type ?? 'bool', dims, elements: Float64Array.of(value) });
+    all.set(input.name, { type: value.type, dims: value.dims, elements: Float64Array.of(value.value) });
   }
   return all;
 }

@@ -1,67 +1,8 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type GraphProto, type ModelProto, ModelProtoSchema } from 'onnx-buf';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileModel } from '../compile-model.ts';
-import type { CompiledModel, CompileOptions } from '../compiled-model.ts';
-import { GraphError } from '../errors.ts';
-import * as attentionNode from './attention-node-styles.testing.ts';
+import { describe, expect, it } from 'vitest';
 import * as attention from './attention-styles.testing.ts';
 import { type StyleOptions, small, writeStyle } from './export-styles.testing.ts';
-
-let scratch: string;
-beforeAll(() => {
-  scratch = realpathSync(mkdtempSync(join(tmpdir(), 'octavo-refusals-')));
-});
-afterAll(() => rmSync(scratch, { recursive: true }));
-
-const config = { model_type: 'test', max_position_embeddings: small.context, num_attention_heads: small.heads };
-let count = 0;
-
-interface Written {
-  readonly folder: string;
-  readonly onnxFile: string;
-}
-
-function write(bytes: Uint8Array, data: Readonly<Record<string, Uint8Array>> = {}, json: object = config): Written {
-  count += 1;
-  const folder = join(scratch, `model-${count}`);
-  const onnxFile = join(folder, 'onnx/model.onnx');
-  mkdirSync(dirname(onnxFile), { recursive: true });
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(json));
-  writeFileSync(onnxFile, bytes);
-  for (const [name, part] of Object.entries(data)) writeFileSync(join(dirname(onnxFile), name), part);
-  return { folder, onnxFile };
-}
-
-function compile(source: Written, options: Partial<CompileOptions> = {}): Promise<CompiledModel> {
-  return compileModel(source, { levels: 3, cacheFolder: join(scratch, 'cache'), ...options });
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<GraphError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(GraphError);
-  return error as GraphError;
-}
-
-const plain: StyleOptions = { attention: attentionNode.grouped() };
-
-function graphOf(model: ModelProto): GraphProto {
-  if (model.graph === undefined) throw new Error('the export has no graph');
-  return model.graph;
-}
-
-/** A sound export after somebody changed it. */
-function changed(change: (model: ModelProto) => void, options: StyleOptions = plain): Uint8Array {
-  const model = fromBinary(ModelProtoSchema, writeStyle(options).bytes);
-  change(model);
-  return toBinary(ModelProtoSchema, model);
-}
+import { changed, compile, errorOf, graphOf, plain, write } from './written-export.testing.ts';
 
 describe('an export that is not recognised', () => {
   const mixed: StyleOptions = {
@@ -109,6 +50,38 @@ describe('an export that is not recognised', () => {
     const model = await compile(write(writeStyle(options).bytes));
     expect(model.past?.mixesRows).toBe(true);
     expect(model.notices?.[1]).toMatch(/nothing is shared between prompts: node \/DynamicQuantizeLinear_\d+/);
+  });
+});
+
+describe('an export with inputs that choose', () => {
+  it('is given what selects all logits', async () => {
+    const input = changed((m) => {
+      const scalar = structuredClone(graphOf(m).input[0]!);
+      scalar.name = 'num_logits_to_keep';
+      const { type } = scalar;
+      if (type?.value.case === 'tensorType' && type.value.value.shape) type.value.value.shape.dim = [];
+      graphOf(m).input.push(scalar);
+    });
+    expect((await compile(write(input))).past).toBeUndefined();
+  });
+});
+
+describe('an export whose rotation follows the length', () => {
+  it('shares nothing', async () => {
+    const dynamic: attention.AttentionStyle = (m, rows) => {
+      const { w } = m;
+      const made = m.heads(rows);
+      const isLong = w.node('Greater', [m.tokens, w.ints(16)]);
+      const factor = w.node('Where', [isLong, w.float(0.5), w.float(1)]);
+      m.append(rows, { ...made, k: w.node('Mul', [made.k, factor]) });
+      const keys = w.node('Transpose', [attention.repeatHeads(m, rows.presentKey)], { perm: [0, 1, 3, 2] });
+      const scores = w.node('Add', [w.node('MatMul', [made.q, keys]), attention.additiveMask(m)]);
+      const values = attention.repeatHeads(m, rows.presentValue);
+      return m.mergeHeads(w.node('MatMul', [w.node('Softmax', [scores], { axis: -1 }), values]));
+    };
+    const model = await compile(write(writeStyle({ attention: dynamic }).bytes));
+    expect(model.past?.mixesRows).toBe(true);
+    expect(model.notices?.[1]).toMatch(/node \/Mul_\d+ \(Mul\) makes K and V depend/);
   });
 });
 
@@ -211,81 +184,5 @@ describe('an ONNX file is refused', () => {
     const error = await errorOf(compile(write(writeStyle(plain).bytes), { weights: 'q4' }));
     expect(error.code).toBe('OPTION_INVALID');
     expect(error.message).toMatch(/holds f32 weights/);
-  });
-});
-
-describe('external data', () => {
-  const external = { ...plain, external: 'weights.data' };
-  const { bytes, data } = writeStyle(external);
-  const stored = data?.bytes as Uint8Array;
-  const movedTo = (location: string) =>
-    changed((model) => {
-      for (const { externalData } of model.graph?.initializer ?? []) {
-        for (const entry of externalData) if (entry.key === 'location') entry.value = location;
-      }
-    }, external);
-
-  it('is used where it lies', async () => {
-    const model = await compile(write(bytes, { 'weights.data': stored }));
-    expect(model.past).toBeUndefined();
-    expect(model.weightBytes).toBeGreaterThan(stored.length / 2);
-  });
-
-  it('must be there, and long enough', async () => {
-    const missing = await errorOf(compile(write(bytes)));
-    expect([missing.code, missing.message]).toEqual(['ONNX_DATA_MISSING', expect.stringContaining('weights.data')]);
-    const short = await errorOf(compile(write(bytes, { 'weights.data': stored.slice(0, 100) })));
-    expect([short.code, short.message]).toEqual(['ONNX_DATA_MISSING', expect.stringContaining('100 bytes')]);
-  });
-
-  it.each(['../weights.data', '/etc/passwd', 'a/../../weights.data', 'C:\\weights.data', ''])(
-    'must not be outside the folder (%j)',
-    async (location) => {
-      expect((await errorOf(compile(write(movedTo(location), { 'weights.data': stored })))).code).toBe(
-        'ONNX_DATA_OUTSIDE',
-      );
-    },
-  );
-
-  it('must not be a link that leads out of the folder', async () => {
-    const source = write(bytes);
-    const target = join(scratch, 'elsewhere.data');
-    writeFileSync(target, stored);
-    symlinkSync(target, join(dirname(source.onnxFile), 'weights.data'));
-    expect((await errorOf(compile(source))).code).toBe('ONNX_DATA_OUTSIDE');
-  });
-
-  it("may be a link into the blobs of a hub's cache", async () => {
-    const snapshot = join(scratch, 'models--org--name/snapshots/abc');
-    const blobs = join(scratch, 'models--org--name/blobs');
-    mkdirSync(join(snapshot, 'onnx'), { recursive: true });
-    mkdirSync(blobs);
-    const files = { 'config.json': JSON.stringify(config), 'onnx/model.onnx': bytes, 'onnx/weights.data': stored };
-    Object.entries(files).forEach(([name, content], index) => {
-      writeFileSync(join(blobs, String(index)), content);
-      symlinkSync(join(blobs, String(index)), join(snapshot, name));
-    });
-    const model = await compile({ folder: snapshot, onnxFile: join(snapshot, 'onnx/model.onnx') });
-    expect(model.past).toBeUndefined();
-  });
-});
-
-describe('a folder of onnxruntime-genai', () => {
-  it('is read by its genai_config.json, names of inputs and outputs included', async () => {
-    const names = { past: 'cache.%s.%k.in', present: 'cache.%s.%k.out' };
-    const source = write(writeStyle({ ...plain, names }).bytes);
-    rmSync(join(source.folder, 'config.json'));
-    const template = (kind: string, end: string) => `cache.%d.${kind}.${end}`;
-    const decoder = {
-      inputs: { past_key_names: template('key', 'in'), past_value_names: template('value', 'in') },
-      outputs: { present_key_names: template('key', 'out'), present_value_names: template('value', 'out') },
-      hidden_size: small.hidden,
-    };
-    const fields = { context_length: 48, eos_token_id: [3, 5], type: 'llama', decoder };
-    writeFileSync(join(source.folder, 'genai_config.json'), JSON.stringify({ model: fields }));
-    const model = await compile(source);
-    expect(model.past).toBeUndefined();
-    expect(model.endIds).toEqual([3, 5]);
-    expect(model.shape).toMatchObject({ architecture: 'llama', contextTokens: 48, hidden: small.hidden, layers: 2 });
   });
 });

@@ -114,6 +114,7 @@ const recognised: Record<string, StyleOptions> = {
   },
   'float16 GroupQueryAttention': { attention: attentionNode.grouped(), isHalf: true },
   'MultiHeadAttention over all keys': { attention: attentionNode.wholeMultiHead },
+  'MultiHeadAttention with a mask of new rows alone': { attention: attentionNode.squareMultiHead },
   'Attention of opset 23': { attention: attentionNode.standard, opset: 23, norm: layerNorm, learnedPositions: true },
   'an embedding of 4-bit blocks': { attention: attentionNode.grouped(), embed: embedBlocks },
   'MultiHeadAttention with a bias and a mask': { attention: attentionNode.multiHead, ...all, learnedPositions: true },
