@@ -6,6 +6,7 @@ import { MAX_CONTEXT_TOKENS, shapeOf } from '../import/compile-onnx.ts';
 import { SourceFiles } from '../import/external-data.ts';
 import { importGraph } from '../import/import-graph.ts';
 import { readInterface } from '../import/interface.ts';
+import { lengthDependence } from '../import/length-dependence.ts';
 import { type OnnxConfig, readOnnxConfig } from '../import/onnx-config.ts';
 import { describePast } from '../import/past-graph.ts';
 import { readOnnx } from '../import/read-onnx.ts';
@@ -62,7 +63,9 @@ function understand(graph: SourceGraph, config: OnnxConfig): Understood {
     };
   } catch (error) {
     if (!(error instanceof GraphError) || error.code !== 'ONNX_UNSUPPORTED') throw error;
-    const { shape, notices } = describePast(graph, names, { config, contextTokens, reason: error.message });
+    const lengthNode = lengthDependence(graph, names, contextTokens);
+    const of = { config, contextTokens, reason: error.message, lengthNode };
+    const { shape, notices } = describePast(graph, names, of);
     return { shape, notices, weightBytes: { f32: bytesOf(graph.initializers) } };
   }
 }
