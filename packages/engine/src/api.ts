@@ -1,8 +1,11 @@
 /** The public face of the engine: what a serving stack passes in and gets back. */
 import type { KvType, WeightFormat } from '@octavo/graph';
-import type { KvStats, MissReason } from '@octavo/kv';
+import type { MissReason } from '@octavo/kv';
 import type { HubSettings } from '@octavo/models';
 import type { FinishReason } from '@octavo/scheduler';
+import type { EngineStats } from './engine-stats.ts';
+
+export type { EngineStats } from './engine-stats.ts';
 
 export interface EngineOptions {
   /** `worker` (default) keeps the caller's event loop free; `in-thread` is for scripts and tests. */
@@ -18,6 +21,13 @@ export interface EngineOptions {
   readonly memory?: number;
   /** How K/V is kept in pages. Default `f32`. */
   readonly kvType?: KvType;
+  /**
+   * True: a request gives bit-equal logits cold or warm, alone or in a batch, in any chunks, preempted or not. Pages are then read once for
+   * each sequence. Default false: the same tokens up to rounding, and shared pages are read once a step.
+   */
+  readonly deterministic?: boolean;
+  /** True: idle threads of the runtime poll for work. Faster on a machine that does nothing else, far slower on a busy one. Default false. */
+  readonly spinning?: boolean;
   /** Tokens a page. Default 16. */
   readonly pageSize?: number;
   /** Sequences in one step at most. Default 16. */
@@ -218,24 +228,6 @@ export interface ScoreResult {
   readonly logprobs: readonly number[];
   /** exp(-mean logprob); absent for a single token. */
   readonly perplexity?: number;
-}
-
-export interface EngineStats {
-  readonly kv: KvStats;
-  readonly waiting: number;
-  readonly running: number;
-  readonly steps: number;
-  /** Most pages that live sequences held at once: neither free nor evictable. */
-  readonly peakPages: number;
-  /** Of everything that has ended, scorings and warmings included; completions of generations only. */
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  readonly computedTokens: number;
-  readonly completionTokens: number;
-  /** Cumulative milliseconds: planning, tensor preparation, run, row writing, sampling, commit. */
-  readonly stepMs: Readonly<Record<'plan' | 'prepare' | 'run' | 'write' | 'sample' | 'commit', number>>;
-  readonly uniquePageReads: number;
-  readonly savedPageReads: number;
 }
 
 export interface EngineInfo {

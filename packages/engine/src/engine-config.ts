@@ -21,6 +21,8 @@ export interface EngineConfig {
   /** Bytes. */
   readonly memory?: number;
   readonly kvType: KvType;
+  readonly deterministic: boolean;
+  readonly spinning: boolean;
   readonly pageSize: number;
   readonly maxSequences: number;
   readonly tokenBudget: number;
@@ -40,8 +42,9 @@ const checks: CheckTable<EngineOptions> = {
   // The null page takes one.
   pages: integerIn(2),
   memory: integerIn(1),
-  // The compiler makes graphs over float32 pages only, so far.
-  kvType: oneOf('f32'),
+  kvType: oneOf('f32', 'f16', 'int8'),
+  deterministic: isBoolean,
+  spinning: isBoolean,
   pageSize: integerIn(1),
   maxSequences: integerIn(1),
   tokenBudget: integerIn(1),
@@ -76,6 +79,8 @@ export function engineConfig(options: EngineOptions): EngineConfig {
   return Object.freeze({
     weights: options.weights ?? 'f32',
     kvType: options.kvType ?? 'f32',
+    deterministic: options.deterministic ?? false,
+    spinning: options.spinning ?? false,
     pageSize: options.pageSize ?? 16,
     maxSequences: options.maxSequences ?? 16,
     tokenBudget: options.tokenBudget ?? 256,

@@ -125,7 +125,7 @@ describe('an engine whose law is broken', () => {
     const run = fake.run.bind(fake);
     fake.run = async (...args) => {
       const outputs = await run(...args);
-      (args[1].keys[0] as Float32Array)[0] = 1;
+      (args[1].keys.elements[0] as Float32Array)[0] = 1;
       return outputs;
     };
     await complete(engine, prompt, 2);

@@ -65,7 +65,7 @@ export function assembleEngine(model: ModelParts, config: EngineConfig): EngineP
   }
   const { pageSize, maxSequences, kvType } = config;
   const pages = choosePages(model, config, contextTokens);
-  const store = new PageStore(new PageLayout(shape, { pages, pageSize }));
+  const store = new PageStore(new PageLayout(shape, { pages, pageSize, kvType }));
   const engine: EngineInfo = {
     shape,
     weights: config.weights,
@@ -124,7 +124,14 @@ function stepSource(config: EngineConfig, store: PageStore, { windows }: ModelSh
   }
   const { pages, pageSize } = store.layout;
   const kv = createKvCache({ pages, pageSize, index });
-  const source = createScheduler({ ...limits, kv, windows, checks: verifyPlans ? 'every-step' : 'none' });
+  const source = createScheduler({
+    ...limits,
+    kv,
+    windows,
+    // A fixed grid has no groups of several sequences.
+    attention: config.deterministic ? 'flat' : 'levels',
+    checks: verifyPlans ? 'every-step' : 'none',
+  });
   const audit = () => [...checkKv(kv), ...checkScheduler(source), ...store.check()];
   return { source, kv, sharing: config.sharing, sequenceTokens: source.maxSequencePages * pageSize, audit };
 }

@@ -55,6 +55,7 @@ const stormArbitrary = fc.record({
   tightness: fc.constantFrom(1, 1.5, 4),
   tokenBudget: fc.constantFrom(5, 16, 64),
   maxSequences: fc.constantFrom(1, 3, 8),
+  kvType: fc.constantFrom('f32' as const, 'f16' as const, 'int8' as const),
   index: fc.constantFrom('radix' as const, 'linear' as const),
 });
 

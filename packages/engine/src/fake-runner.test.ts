@@ -6,8 +6,8 @@ const prompt = Array.from({ length: 11 }, (_, i) => i * 5);
 const newRig = () => new StepRig(new FakeRunner(), { pages: 20, pageSize: 4 });
 
 describe('FakeRunner', () => {
-  it('yields what the prompt alone foretells', async () => {
-    const rig = newRig();
+  it.each(['f32', 'f16', 'int8'] as const)('yields what the prompt alone foretells, over %s pages', async (kvType) => {
+    const rig = new StepRig(new FakeRunner(), { pages: 20, pageSize: 4, kvType });
     rig.submit(prompt, 4);
     const tokens: number[] = [];
     for (let i = 0; i < 4; i += 1) tokens.push(...(await rig.step()));
@@ -56,7 +56,7 @@ describe('FakeRunner', () => {
     tokens[0] = 3;
     await expect(rig.run(plan)).rejects.toThrow(/does not read position 3/);
     tokens[0] = 11;
-    (rig.store.keys[1] as Float32Array).fill(0);
+    (rig.store.keys.elements[1] as Float32Array).fill(0);
     await expect(rig.run(plan)).rejects.toThrow(/holds no row in the key pool of layer 1/);
   });
 

@@ -9,17 +9,18 @@
 import type { ModelShape } from '@octavo/graph';
 import type { LevelPlan, StepPlan } from '@octavo/scheduler';
 import { brokenInvariant } from './errors.ts';
+import { decodeFakeRow, encodeFakeRows, FAKE_ROW_DIGITS } from './fake-rows.ts';
 import type { ModelRunner, RunOutputs } from './model-runner.ts';
 import type { PageStore } from './storage/page-store.ts';
 
-/** The shape that a fake model has unless told otherwise: 2 layers, 2 K/V heads of 4, 61 tokens. */
+/** The shape that a fake model has unless told otherwise: 2 layers, 2 K/V heads of 12, 61 tokens. */
 export const fakeShape: ModelShape = {
   architecture: 'Fake',
   layers: 2,
   heads: 4,
   kvHeads: 2,
-  headDim: 4,
-  hidden: 16,
+  headDim: 12,
+  hidden: 48,
   vocabulary: 61,
   contextTokens: 256,
   windows: [],
@@ -27,7 +28,7 @@ export const fakeShape: ModelShape = {
 };
 
 export interface FakeRunnerOptions {
-  /** Overrides of `fakeShape`; `headDim` must be at least 4. */
+  /** Overrides of `fakeShape`; `headDim` must be at least 12. */
   readonly shape?: Partial<ModelShape>;
   /** Called before each run with its number, from 0; what it throws (or rejects with) is what the run fails with. */
   readonly beforeRun?: (run: number) => void | Promise<void>;
@@ -98,7 +99,8 @@ export class FakeRunner implements ModelRunner {
   constructor(options: FakeRunnerOptions = {}) {
     this.shape = { ...fakeShape, ...options.shape };
     this.#beforeRun = options.beforeRun;
-    if (this.shape.headDim < 4) throw brokenInvariant('a fake K/V row needs at least 4 elements a head');
+    if (this.shape.headDim < FAKE_ROW_DIGITS)
+      throw brokenInvariant(`a fake K/V row needs at least ${FAKE_ROW_DIGITS} elements a head`);
   }
 
   async run(plan: StepPlan, store: PageStore, fullHeads: Int32Array, fullCount: number): Promise<RunOutputs> {
@@ -107,6 +109,11 @@ export class FakeRunner implements ModelRunner {
     this.runs += 1;
     await this.#beforeRun?.(number);
     const digests = Array.from({ length: plan.rowCount }, (_, row) => digestOfRow(plan, store, row));
+    const rows = digests.map((digest, row) => ({
+      token: plan.tokens[row] as number,
+      position: plan.positions[row] as number,
+      digest,
+    }));
     const { vocabulary } = this.shape;
     const logits = new Float32Array(fullCount * vocabulary);
     for (let i = 0; i < fullCount; i += 1) {
@@ -114,8 +121,7 @@ export class FakeRunner implements ModelRunner {
       for (let id = 0; id < vocabulary; id += 1) logits[i * vocabulary + id] = logitOf(digest, id);
     }
     return {
-      newKeys: this.#encode(plan, digests, 'key'),
-      newValues: this.#encode(plan, digests, 'value'),
+      ...encodeFakeRows(store.layout, rows),
       argmax: Int32Array.from({ length: plan.headCount }, (_, head) =>
         argmaxOf(digests[plan.headRow[head] as number] as number, vocabulary),
       ),
@@ -127,31 +133,6 @@ export class FakeRunner implements ModelRunner {
   async dispose(): Promise<void> {
     this.disposed = true;
   }
-
-  /** Rows as [layers, rows, kvHeads, headDim]. */
-  #encode(plan: StepPlan, digests: readonly number[], kind: RowKind): Float32Array {
-    const { layers, kvHeads, headDim } = this.shape;
-    const rows = new Float32Array(layers * plan.rowCount * kvHeads * headDim);
-    let at = 0;
-    for (let layer = 0; layer < layers; layer += 1) {
-      for (let row = 0; row < plan.rowCount; row += 1) {
-        const digest = digests[row] as number;
-        const fields = [plan.tokens[row] as number, plan.positions[row] as number, digest & 0xffff, digest >>> 16];
-        for (let head = 0; head < kvHeads; head += 1) {
-          const mark = markOf(layer, head, kind);
-          for (let i = 0; i < headDim; i += 1) rows[at++] = (fields[i % 4] as number) + mark;
-        }
-      }
-    }
-    return rows;
-  }
-}
-
-type RowKind = 'key' | 'value';
-
-/** Added to every element, so that a row in the wrong layer, head or pool is found. Sums stay below 2^24: exact in float32. */
-function markOf(layer: number, head: number, kind: RowKind): number {
-  return 1 + 2 * (layer * 64 + head) + (kind === 'key' ? 0 : 1);
 }
 
 /** Reads what a row attends to, as the plan says, and returns the digest of its whole stream, its own token included. */
@@ -168,7 +149,7 @@ function digestOfRow(plan: StepPlan, store: PageStore, row: number): number {
     stored[seen.position] = seen.digest;
   };
   for (const level of plan.levels)
-    readLevel(level, row, (page, offset) => see(decode(store, page * store.layout.pageSize + offset)), store);
+    readLevel(level, row, (page, offset) => see(decodeFakeRow(store, page * store.layout.pageSize + offset)), store);
   for (const earlier of earlierRows(plan, row)) {
     see({ token: plan.tokens[earlier] as number, position: plan.positions[earlier] as number, digest: -1 });
   }
@@ -211,26 +192,4 @@ function earlierRows(plan: StepPlan, row: number): number[] {
   if (place !== first && chunks.rows[place] !== row)
     throw brokenInvariant(`row ${row} points to a chunk place that is not its own`);
   return Array.from(chunks.rows.subarray(first, place));
-}
-
-/** Reads the row at a slot back from all layers, heads and pools, which have to agree. */
-function decode(store: PageStore, slot: number): { token: number; position: number; digest: number } {
-  const { layers, kvHeads, headDim } = store.layout;
-  let fields: number[] | undefined;
-  for (let layer = 0; layer < layers; layer += 1) {
-    for (const kind of ['key', 'value'] as const) {
-      const read = kind === 'key' ? store.readKeys(layer, slot) : store.readValues(layer, slot);
-      for (let head = 0; head < kvHeads; head += 1) {
-        const mark = markOf(layer, head, kind);
-        fields ??= Array.from(read.subarray(0, 4), (element) => element - mark);
-        for (let i = 0; i < headDim; i += 1) {
-          if (read[head * headDim + i] !== (fields[i % 4] as number) + mark) {
-            throw brokenInvariant(`slot ${slot} holds no row in the ${kind} pool of layer ${layer}, head ${head}`);
-          }
-        }
-      }
-    }
-  }
-  const [token, position, low, high] = fields as [number, number, number, number];
-  return { token, position, digest: high * 0x10000 + low };
 }

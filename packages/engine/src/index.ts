@@ -11,5 +11,6 @@ export { FakeRunner, type FakeRunnerOptions, fakeCompletion, fakeLogits, fakeSha
 export type { ModelRunner, RunOutputs } from './model-runner.ts';
 export { type OwnRunnerOptions, openEngine, openEngineWith } from './open-engine.ts';
 export { machineBytes, PROCESS_BYTES } from './storage/memory-plan.ts';
-export { bytesPerToken, PageLayout } from './storage/page-layout.ts';
-export { type NewRows, PageStore } from './storage/page-store.ts';
+export type { PageElements } from './storage/page-elements.ts';
+export { bytesPerToken, type PageExtent, PageLayout } from './storage/page-layout.ts';
+export { type NewRows, PageStore, type PoolColumns } from './storage/page-store.ts';

@@ -38,7 +38,17 @@ export async function openEngine(named: string | ModelSource, options: EngineOpt
 /** Options of an engine over somebody's own runner; what concerns model folders and threads has no meaning there. */
 export type OwnRunnerOptions = Omit<
   EngineOptions,
-  'mode' | 'weights' | 'threads' | 'cacheFolder' | 'onProgress' | 'file' | 'revision' | 'hub' | 'signal'
+  | 'mode'
+  | 'weights'
+  | 'deterministic'
+  | 'threads'
+  | 'spinning'
+  | 'cacheFolder'
+  | 'onProgress'
+  | 'file'
+  | 'revision'
+  | 'hub'
+  | 'signal'
 >;
 
 /**

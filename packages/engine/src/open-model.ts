@@ -5,6 +5,7 @@ import { openText } from '@octavo/text';
 import type { OpenProgress } from './api.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { assembleEngine, type EngineParts } from './engine-parts.ts';
+import { EngineError } from './errors.ts';
 import { readDefaultMaxTokens } from './generation-config.ts';
 import type { ModelRunner } from './model-runner.ts';
 import { OrtRunner } from './ort/ort-runner.ts';
@@ -29,6 +30,8 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
   const { contextTokens = 0 } = config;
   const compiled = await compileModel(model, {
     weights: config.weights,
+    kvType: config.kvType,
+    deterministic: config.deterministic,
     levels: LEVEL_COUNT,
     cacheFolder: config.cacheFolder ?? cacheFolder(process.env),
     ...(contextTokens > COMPILED_CONTEXT_TOKENS ? { contextTokens } : {}),
@@ -37,13 +40,20 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     onProgress: (progress) => progress.status !== 'ready' && onProgress(progress),
   });
   for (const message of compiled.notices ?? []) onProgress({ status: 'notice', loaded: 0, total: 0, message });
+  if (compiled.past !== undefined && config.kvType !== 'f32') {
+    throw new EngineError(
+      'INVALID_OPTION',
+      `kvType is ${config.kvType}: this export runs as it is, which needs pages of 'f32'; leave the option out.`,
+      { details: { kvType: config.kvType } },
+    );
+  }
   const text = await openText(model.folder);
   onProgress({ status: 'load', loaded: 0, total: 1 });
   const runner = await openRunner(compiled, {
     threads: config.threads ?? defaultThreads(compiled.shape),
     // Polling threads make an idle machine up to twice as fast, and are several times slower as soon as something else runs on it:
     // a server's own event loop, for one.
-    spinning: false,
+    spinning: config.spinning,
   });
   try {
     const { endIds, fingerprint, weightBytes, weights, notices = [] } = compiled;

@@ -9,7 +9,10 @@ import type { KvCache } from '@octavo/kv';
 import type { FinishReason, SequenceUsage, StepPlan, StepResult, StepSource } from '@octavo/scheduler';
 import type { Clock } from './clock.ts';
 import { brokenInvariant, EngineError } from './errors.ts';
-import type { ModelRunner, RunOutputs } from './model-runner.ts';
+import type { CandidateOutputs, ModelRunner, RunOutputs } from './model-runner.ts';
+import { SampledHeads } from './sampled-heads.ts';
+import type { RowCandidates } from './sampling/candidate-sampler.ts';
+import type { CandidateWish } from './sampling/candidate-wish.ts';
 import { StepCounters } from './step-counters.ts';
 import type { PageStore } from './storage/page-store.ts';
 
@@ -20,8 +23,10 @@ export interface Head {
   position: number;
   /** Greedy next token (lowest id on a tie). */
   argmax: number;
-  /** [vocabulary] when they were wanted. */
+  /** [vocabulary] when they were wanted, or candidates were wished for and are not enough. */
   logits: Float32Array | undefined;
+  /** When they were wished for and are enough. */
+  candidates: RowCandidates | undefined;
   /** When the run was over. */
   nowMs: number;
 }
@@ -30,6 +35,8 @@ export interface Head {
 export interface SequenceConsumer {
   /** Full logits are wanted where the next token is sampled; they are costly to hand out. */
   readonly wantsLogits: boolean;
+  /** What would be enough instead of full logits for the next token, of at most `count` candidates. Asked only when logits are wanted. */
+  candidateWish?(sequence: number, count: number): CandidateWish | undefined;
   /** Read after `take`: the token that it returned ends the sequence. */
   readonly stops: boolean;
   /** The sequence is in a step; called before every run. */
@@ -55,11 +62,12 @@ export class StepLoop {
   readonly #consumers = new Map<number, SequenceConsumer>();
   /** Sequences whose consumer failed in this step. */
   readonly #doomed: number[] = [];
-  readonly #head: Head = { sequence: 0, position: 0, argmax: 0, logits: undefined, nowMs: 0 };
+  readonly #head: Head = { sequence: 0, position: 0, argmax: 0, logits: undefined, candidates: undefined, nowMs: 0 };
   // Columns of the largest step so far, [heads].
   #fullHeads = new Int32Array(64);
   #tokens = new Int32Array(64);
   #stops = new Uint8Array(64);
+  readonly #sampled = new SampledHeads();
 
   constructor(parts: StepLoopParts) {
     this.#parts = parts;
@@ -106,6 +114,8 @@ export class StepLoop {
     const outputs = await this.#run(plan, fullCount);
     if (!outputs) return true;
     this.#writeRows(plan, outputs);
+    const { vocabulary } = this.#parts.runner.shape;
+    this.counters.sampled(outputs.logits.length / vocabulary, this.#sampled.count);
     const result = this.#sample(plan, outputs, fullCount);
     this.#commit(plan, result);
     return true;
@@ -135,12 +145,20 @@ export class StepLoop {
       this.#stops = new Uint8Array(2 * heads);
     }
     let fullCount = 0;
+    const { candidateCount = 0 } = this.#parts.runner;
+    this.#sampled.begin(heads);
     for (let head = 0; head < heads; head += 1) {
+      const sequence = plan.headSequence[head] as number;
       const scored = plan.headSamples[head] === 0;
-      if (scored || this.#consumers.get(plan.headSequence[head] as number)?.wantsLogits) {
-        this.#fullHeads[fullCount] = head;
-        fullCount += 1;
+      const consumer = this.#consumers.get(sequence);
+      if (!scored && !consumer?.wantsLogits) continue;
+      const wish = scored || candidateCount === 0 ? undefined : consumer?.candidateWish?.(sequence, candidateCount);
+      if (wish !== undefined) {
+        this.#sampled.add(head, wish);
+        continue;
       }
+      this.#fullHeads[fullCount] = head;
+      fullCount += 1;
     }
     return fullCount;
   }
@@ -149,7 +167,7 @@ export class StepLoop {
     const { runner, store, clock, source } = this.#parts;
     const started = clock();
     try {
-      const outputs = await runner.run(plan, store, this.#fullHeads, fullCount);
+      const outputs = await runner.run(plan, store, this.#fullHeads, fullCount, this.#sampled);
       this.counters.stepMs.prepare += outputs.prepareMs;
       this.counters.stepMs.run += clock() - started - outputs.prepareMs;
       return outputs;
@@ -166,8 +184,9 @@ export class StepLoop {
   #writeRows(plan: StepPlan, outputs: RunOutputs): void {
     if (!plan.writes) return;
     const started = this.#parts.clock();
-    const { newKeys: keys, newValues: values } = outputs;
-    this.#parts.store.scatter({ keys, values, slots: plan.slots, rowCount: plan.rowCount });
+    const { newKeys: keys, newValues: values, newKeyScales: keyScales, newValueScales: valueScales } = outputs;
+    const { slots, rowCount } = plan;
+    this.#parts.store.scatter({ keys, values, keyScales, valueScales, slots, rowCount });
     this.counters.stepMs.write += this.#parts.clock() - started;
   }
 
@@ -177,14 +196,27 @@ export class StepLoop {
     const head = this.#head;
     head.nowMs = started;
     let full = 0;
+    let sampled = 0;
+    // Rows of the logits: the full heads, then those whose candidates are not enough.
+    let whole = fullCount;
     for (let i = 0; i < plan.headCount; i += 1) {
       head.sequence = plan.headSequence[i] as number;
       head.position = plan.positions[plan.headRow[i] as number] as number;
       head.argmax = outputs.argmax[i] as number;
       head.logits = undefined;
+      head.candidates = undefined;
       if (full < fullCount && this.#fullHeads[full] === i) {
         head.logits = outputs.logits.subarray(full * vocabulary, (full + 1) * vocabulary);
         full += 1;
+      } else if (sampled < this.#sampled.count && this.#sampled.heads[sampled] === i) {
+        const candidates = outputs.candidates as CandidateOutputs;
+        if (candidates.lacking[sampled] === 1) {
+          head.logits = outputs.logits.subarray(whole * vocabulary, (whole + 1) * vocabulary);
+          whole += 1;
+        } else {
+          head.candidates = this.#sampled.rowOf(candidates, sampled);
+        }
+        sampled += 1;
       }
       this.#take(i, head);
     }

@@ -1,31 +1,35 @@
 /** A runner, a scheduler and a store, stepped by hand: for tests of what a runner does with a plan. */
 import { createKvCache } from '@octavo/kv';
-import { createScheduler, type Scheduler, type StepPlan } from '@octavo/scheduler';
+import { createScheduler, type Scheduler, type SchedulerOptions, type StepPlan } from '@octavo/scheduler';
 import type { ModelRunner, RunOutputs } from './model-runner.ts';
-import { PageLayout } from './storage/page-layout.ts';
+import { type PageExtent, PageLayout } from './storage/page-layout.ts';
 import { PageStore } from './storage/page-store.ts';
 
 const NO_HEADS = new Int32Array(0);
+
+export type RigLimits = Partial<Pick<SchedulerOptions, 'maxSequences' | 'tokenBudget' | 'maxWaiting' | 'attention'>>;
 
 export class StepRig {
   readonly runner: ModelRunner;
   readonly store: PageStore;
   readonly scheduler: Scheduler;
 
-  constructor(runner: ModelRunner, extent: { readonly pages: number; readonly pageSize: number }) {
+  constructor(runner: ModelRunner, extent: PageExtent, limits: RigLimits = {}) {
     this.runner = runner;
     this.store = new PageStore(new PageLayout(runner.shape, extent));
     const { windows } = runner.shape;
     this.scheduler = createScheduler({
-      kv: createKvCache(extent),
+      kv: createKvCache({ pages: extent.pages, pageSize: extent.pageSize }),
       windows,
       maxSequences: 4,
       tokenBudget: 128,
       maxWaiting: 10,
+      ...limits,
     });
   }
 
-  submit(ids: readonly number[], maxTokens: number): void {
+  /** Returns the sequence's id. */
+  submit(ids: readonly number[], maxTokens: number): number {
     const prompt = Uint32Array.from(ids);
     const submitted = this.scheduler.submit({
       prompt,
@@ -36,6 +40,7 @@ export class StepRig {
       logits: 'last',
     });
     if (!submitted.ok) throw new Error(`refused: ${submitted.reason}`);
+    return submitted.sequence;
   }
 
   /** The next plan, its copies performed. */
@@ -53,8 +58,9 @@ export class StepRig {
   }
 
   /** Writes and commits what a run gave; each head's argmax is its next token. */
-  commit(plan: StepPlan, { newKeys: keys, newValues: values, argmax }: RunOutputs): void {
-    this.store.scatter({ keys, values, slots: plan.slots, rowCount: plan.rowCount });
+  commit(plan: StepPlan, outputs: RunOutputs): void {
+    const { newKeys: keys, newValues: values, newKeyScales: keyScales, newValueScales: valueScales, argmax } = outputs;
+    this.store.scatter({ keys, values, keyScales, valueScales, slots: plan.slots, rowCount: plan.rowCount });
     this.scheduler.commit(plan, { tokens: argmax, stops: new Uint8Array(plan.headCount) });
   }
 

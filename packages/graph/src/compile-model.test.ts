@@ -123,13 +123,17 @@ describe('the compiled llama fixture', () => {
     ];
     const expected = [
       ...[stepInputs.tokens, stepInputs.positions, stepInputs.headRows, stepInputs.fullRows],
+      ...[stepInputs.sampleOn, stepInputs.sampleRows],
+      ...[stepInputs.sampleScales, stepInputs.sampleMasses, stepInputs.sampleFloors],
       ...[stepInputs.chunkOn, stepInputs.chunkRows, stepInputs.chunkRowAt],
       ...levelNames.flatMap((name) => list(3, name)),
       ...list(layers, stepInputs.keyPages),
       ...list(layers, stepInputs.valuePages),
     ];
     expect([...session.inputNames].sort()).toEqual(expected.sort());
-    expect([...session.outputNames].sort()).toEqual(Object.values(stepOutputs).sort());
+    const { newKeyScales, newValueScales, ...others } = stepOutputs;
+    expect([newKeyScales, newValueScales].filter((name) => session.outputNames.includes(name))).toEqual([]);
+    expect([...session.outputNames].sort()).toEqual(Object.values(others).sort());
   });
 
   it('is described by what was compiled', async () => {
@@ -199,7 +203,7 @@ describe('compileModel', () => {
     ['an unknown weight format', { weights: 'q2' }, /weights is "q2": give f32, q8, q4/],
     ['a context beyond the model', { contextTokens: 257 }, /contextTokens is 257: give 1 to the model's 256/],
     ['no context', { contextTokens: 0 }, /contextTokens is 0/],
-    ['an unknown option', { level: 3 }, /level is unknown: give weights, levels,/],
+    ['an unknown option', { level: 3 }, /level is unknown: give weights, kvType, deterministic, levels,/],
     ['no cache folder', { cacheFolder: '' }, /cacheFolder is ""/],
   ];
   it.each(options)('refuses %s', async (_, given, message) => {

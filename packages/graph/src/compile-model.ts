@@ -42,11 +42,11 @@ export async function compileModel(model: string | ModelSource, options: Compile
   const checked = checkOptions({ most: own.shape.contextTokens, usual: DEFAULT_CONTEXT_TOKENS }, options);
   const description = fitToContext(own, checked.contextTokens);
   const compilation: Compilation = { ...checked, description };
-  const { weights, levels, cacheFolder, onProgress } = compilation;
+  const { weights, kvType, deterministic, levels, cacheFolder, onProgress } = compilation;
   const files = await WeightFiles.open(sourceFolder);
   try {
     const { contextTokens } = description.shape;
-    const settings = { weights, levels, contextTokens, ...ropeSetting(compilation) };
+    const settings = { weights, kvType, deterministic, levels, contextTokens, ...ropeSetting(compilation) };
     const name = await fingerprint({ config: fields, files: files.files, ...settings });
     const target = join(cacheFolder, name);
     const fromCache = await isIntact(target);
@@ -59,7 +59,19 @@ export async function compileModel(model: string | ModelSource, options: Compile
     const graphFile = join(target, GRAPH_FILE);
     const { shape } = description;
     const weightBytes = await readWeightBytes(target);
-    return { sourceFolder, graphFile, shape, weights, weightBytes, levels, endIds, fingerprint: name, fromCache };
+    return {
+      sourceFolder,
+      graphFile,
+      shape,
+      weights,
+      kvType,
+      deterministic,
+      weightBytes,
+      levels,
+      endIds,
+      fingerprint: name,
+      fromCache,
+    };
   } finally {
     await files.close();
   }
@@ -76,6 +88,6 @@ function prepare(compilation: Compilation, files: WeightFiles): PreparedGraph {
   const { description, ropeContextTokens } = compilation;
   files.allowMissingPrefix(description.optionalPrefix ?? '');
   buildDecoder(build, description, ropeContextTokens);
-  const graph = lowerPagedAttention(build.graph, compilation.levels);
+  const graph = lowerPagedAttention(build.graph, compilation);
   return { graph, placement: placeWeights(graph, files) };
 }

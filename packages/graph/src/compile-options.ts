@@ -1,10 +1,13 @@
 import { resolve } from 'node:path';
-import type { CompileOptions, WeightFormat } from './compiled-model.ts';
+import type { CompileOptions, KvType, WeightFormat } from './compiled-model.ts';
 import { GraphError } from './errors.ts';
 
 const weightFormats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
+const kvTypes: readonly KvType[] = ['f32', 'f16', 'int8'];
 const optionNames: readonly string[] = [
   'weights',
+  'kvType',
+  'deterministic',
   'levels',
   'contextTokens',
   'ropeContextTokens',
@@ -18,6 +21,8 @@ const MAX_LEVELS = 16;
 /** Options with their defaults filled in. */
 export interface CheckedOptions {
   readonly weights: WeightFormat;
+  readonly kvType: KvType;
+  readonly deterministic: boolean;
   readonly levels: number;
   readonly contextTokens: number;
   readonly ropeContextTokens: number;
@@ -36,8 +41,17 @@ export function checkOptions(context: ModelContext, options: CompileOptions): Ch
   const unknown = Object.keys(options).find((key) => !optionNames.includes(key));
   if (unknown !== undefined)
     throw new GraphError('OPTION_INVALID', `option ${unknown} is unknown: give ${optionNames.join(', ')}`);
-  const { weights = 'f32', levels, cacheFolder, onProgress = () => {} } = options;
+  const {
+    weights = 'f32',
+    kvType = 'f32',
+    deterministic = false,
+    levels,
+    cacheFolder,
+    onProgress = () => {},
+  } = options;
   if (!weightFormats.includes(weights)) throw wrongOption('weights', weights, weightFormats.join(', '));
+  if (!kvTypes.includes(kvType)) throw wrongOption('kvType', kvType, kvTypes.join(', '));
+  if (typeof deterministic !== 'boolean') throw wrongOption('deterministic', deterministic, 'true or false');
   if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS)
     throw wrongOption('levels', levels, `1 to ${MAX_LEVELS}`);
   if (typeof cacheFolder !== 'string' || cacheFolder === '') throw wrongOption('cacheFolder', cacheFolder, 'a path');
@@ -48,7 +62,16 @@ export function checkOptions(context: ModelContext, options: CompileOptions): Ch
   const { ropeContextTokens = contextTokens } = options;
   if (!Number.isInteger(ropeContextTokens) || ropeContextTokens < 1)
     throw wrongOption('ropeContextTokens', ropeContextTokens, 'a whole number from 1');
-  return { weights, levels, contextTokens, ropeContextTokens, cacheFolder: resolve(cacheFolder), onProgress };
+  return {
+    weights,
+    kvType,
+    deterministic,
+    levels,
+    contextTokens,
+    ropeContextTokens,
+    cacheFolder: resolve(cacheFolder),
+    onProgress,
+  };
 }
 
 function wrongOption(name: string, given: unknown, wanted: string): GraphError {

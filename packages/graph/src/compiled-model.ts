@@ -29,6 +29,9 @@ export interface CompiledModel {
   readonly graphFile: string;
   readonly shape: ModelShape;
   readonly weights: WeightFormat;
+  readonly kvType: KvType;
+  /** A row's bits do not depend on what else is in the step: the graph reads levels as `lowering/fixed-grid.ts` says. */
+  readonly deterministic: boolean;
   /** Bytes of all weights that the graph reads. */
   readonly weightBytes: number;
   readonly levels: number;
@@ -77,6 +80,10 @@ export interface PastGraphLayer {
 export interface CompileOptions {
   /** Default `f32`. */
   readonly weights?: WeightFormat;
+  /** How pages hold K/V. Default `f32`. */
+  readonly kvType?: KvType;
+  /** A row gives the same bits whatever else is in the step, at the cost of reading pages once for each sequence. Default false. */
+  readonly deterministic?: boolean;
   /** Levels of page groups (the scheduler's LEVEL_COUNT). */
   readonly levels: number;
   /** Positions that rope tables cover; default and maximum: the model's own. */

@@ -5,7 +5,7 @@ import { stepInputs, stepOutputs } from './step-interface.ts';
 
 export interface OrtTensor {
   readonly dims: readonly number[];
-  readonly data: Float32Array | Int32Array | Uint8Array | BigInt64Array;
+  readonly data: Float32Array | Int32Array | Uint16Array | Uint8Array | Int8Array | BigInt64Array;
 }
 
 interface OrtSession {
@@ -19,7 +19,7 @@ interface Ort {
   readonly InferenceSession: { create(file: string, options: object): Promise<OrtSession> };
   readonly Tensor: new (
     type: string,
-    data: Float32Array | Int32Array | Uint8Array | BigInt64Array,
+    data: Float32Array | Int32Array | Uint16Array | Uint8Array | Int8Array | BigInt64Array,
     dims: readonly number[],
   ) => OrtTensor;
 }
@@ -140,6 +140,14 @@ export function feedsOf(model: CompiledModel, step: StepSpec, store: StepStore):
     [stepInputs.positions]: ints(step.positions, [step.positions.length]),
     [stepInputs.headRows]: ints(step.headRows, [step.headRows.length]),
     [stepInputs.fullRows]: ints(step.fullRows, [step.fullRows.length]),
+    [stepInputs.sampleOn]: flag(false),
+    [stepInputs.sampleRows]: ints([0], [1]),
+    ...Object.fromEntries(
+      [stepInputs.sampleScales, stepInputs.sampleMasses, stepInputs.sampleFloors].map((name) => [
+        name,
+        new ort.Tensor('float32', new Float32Array(1), [1]),
+      ]),
+    ),
     ...attentionFeeds({ levels: model.levels, ...model.shape }, step, store),
   };
 }

@@ -19,6 +19,11 @@
  * | positions | int32 | [M] |
  * | head_rows | int32 | [H] rows of the batch whose next-token distribution is wanted |
  * | full_rows | int32 | [F] which of the H head rows are handed out as full logits |
+ * | sample_on | bool | [1] whether rows are sampled from candidates |
+ * | sample_rows | int32 | [S] which of the H head rows |
+ * | sample_scales | float32 | [S] 1 / temperature |
+ * | sample_masses | float32 | [S] share of all probability that candidates must hold; 0: whatever they hold is enough |
+ * | sample_floors | float32 | [S] or the weight (relative to the most probable token) that the last candidate must be below |
  * | level{l}_on | bool | [1] |
  * | level{l}_rows | int32 | [G, R] row of the batch, padded with 0 |
  * | level{l}_pages | int32 | [G, P] page id, padded with the null page 0 |
@@ -31,19 +36,32 @@
  * | chunk_on | bool | [1] |
  * | chunk_rows | int32 | [C, T] row of the batch, padded at the end with 0; row i of a chunk reads rows j < i |
  * | chunk_row_at | int32 | [M] chunk x T + place; rows in no chunk point to place 0, which reads nothing |
- * | key_pages_{i}, value_pages_{i} | float32 | [kvHeads, pages, pageSize, headDim] pool of layer i |
+ * | key_pages_{i}, value_pages_{i} | float32, float16 or int8 | [kvHeads, pages, pageSize, headDim] pool of layer i |
+ * | key_scales_{i}, value_scales_{i} | float32 | [kvHeads, pages, pageSize] one a row, of int8 pools only |
  *
  * | output | type | shape |
  * |---|---|---|
- * | new_keys, new_values | float32 | [L, M, kvHeads, headDim] rows to be written at the step's slots (keys after rotation) |
+ * | new_keys, new_values | as the pools | [L, M, kvHeads, headDim] rows to be written at the step's slots (keys after rotation) |
+ * | new_key_scales, new_value_scales | float32 | [L, M, kvHeads] of int8 rows only |
  * | argmax | int32 | [H] greedy next token (lowest id on a tie) |
- * | logits | float32 | [F, vocabulary] |
+ * | candidate_ids, candidate_logits | int32, float32 | [S, K] the K most probable tokens, most probable first, the lower id on a tie |
+ * | candidate_totals | float32 | [S] sum of exp((logit - largest) x scale) over the whole vocabulary |
+ * | candidates_lacking | bool | [S] the candidates are not enough: the row is among the logits |
+ * | logits | float32 | [F + U, vocabulary] the full rows, then the U rows whose candidates are not enough |
  */
+/** Candidates that a graph hands out for a row that is sampled from, unless its vocabulary is smaller. */
+export const MOST_CANDIDATES = 128;
+
 export const stepInputs = {
   tokens: 'tokens',
   positions: 'positions',
   headRows: 'head_rows',
   fullRows: 'full_rows',
+  sampleOn: 'sample_on',
+  sampleRows: 'sample_rows',
+  sampleScales: 'sample_scales',
+  sampleMasses: 'sample_masses',
+  sampleFloors: 'sample_floors',
   levelOn: (level: number) => `level${level}_on`,
   levelRows: (level: number) => `level${level}_rows`,
   levelPages: (level: number) => `level${level}_pages`,
@@ -58,11 +76,19 @@ export const stepInputs = {
   chunkRowAt: 'chunk_row_at',
   keyPages: (layer: number) => `key_pages_${layer}`,
   valuePages: (layer: number) => `value_pages_${layer}`,
+  keyScales: (layer: number) => `key_scales_${layer}`,
+  valueScales: (layer: number) => `value_scales_${layer}`,
 } as const;
 
 export const stepOutputs = {
   newKeys: 'new_keys',
   newValues: 'new_values',
+  newKeyScales: 'new_key_scales',
+  newValueScales: 'new_value_scales',
   argmax: 'argmax',
+  candidateIds: 'candidate_ids',
+  candidateLogits: 'candidate_logits',
+  candidateTotals: 'candidate_totals',
+  candidatesLacking: 'candidates_lacking',
   logits: 'logits',
 } as const;

@@ -14,6 +14,7 @@ import {
   temporaryFolder,
   withEngine,
 } from '../engine.testing.ts';
+import { badOptions } from './bad-options.testing.ts';
 
 interface BadInput {
   readonly what: string;
@@ -244,25 +245,6 @@ export function describeErrors(open: OpenModel): void {
     });
   });
 
-  const badOptions: readonly { readonly options: object; readonly code: string; readonly message: RegExp }[] = [
-    {
-      options: { pages: 0 },
-      code: 'INVALID_OPTION',
-      message: /pages of the options of the engine is 0: give an integer of at least 2/,
-    },
-    { options: { pageSize: -16 }, code: 'INVALID_OPTION', message: /pageSize of the options of the engine is -16/ },
-    { options: { maxSequences: 0 }, code: 'INVALID_OPTION', message: /maxSequences/ },
-    { options: { tokenBudget: 0 }, code: 'INVALID_OPTION', message: /tokenBudget/ },
-    { options: { threads: 0 }, code: 'INVALID_OPTION', message: /threads/ },
-    { options: { weights: 'q2' }, code: 'INVALID_OPTION', message: /is 'q2': give 'f32' or 'q8' or 'q4'/ },
-    { options: { page_size: 16 }, code: 'UNKNOWN_OPTION', message: /does not know page_size/ },
-    { options: { contextTokens: 5000 }, code: 'INVALID_OPTION', message: /contextTokens is 5000: the model has 1024/ },
-    {
-      options: { pages: 2 ** 40 },
-      code: 'POOL_NOT_ALLOCATED',
-      message: /could not be allocated: open with fewer pages/,
-    },
-  ];
   it.each(badOptions)('does not open with $options', async ({ options, code, message }) => {
     const error = await engineErrorOf(open(options as EngineOptions));
     expect(error.code).toBe(code);

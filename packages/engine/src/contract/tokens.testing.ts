@@ -28,6 +28,8 @@ const shopkeeperVariants: readonly Variant[] = [
   { what: 'with the naive index', options: { index: 'linear' } },
   { what: 'one sequence a step', options: { maxSequences: 1 } },
   { what: 'on two threads', options: { threads: 2 } },
+  { what: 'in float16 pages', options: { kvType: 'f16' } },
+  { what: 'in int8 pages', options: { kvType: 'int8' } },
   { what: 'without any K/V cache', options: { kvCache: false }, goldens: few },
 ];
 const llamaVariants: readonly EngineOptions[] = [
@@ -39,6 +41,7 @@ const llamaVariants: readonly EngineOptions[] = [
   { sharing: false },
   { kvCache: false },
   { pages: 12 },
+  { kvType: 'f16' },
 ];
 
 function totalOf(results: readonly GenerateResult[], count: 'cachedTokens' | 'preemptions'): number {

@@ -77,6 +77,19 @@ describe('OrtRunner', () => {
     expect(large - small).toBeLessThan(20);
   });
 
+  it('fails a step that the graph cannot run, and runs the next one', async () => {
+    await withRig(64, async (rig) => {
+      rig.submit(golden.ids, 2);
+      const plan = rig.plan();
+      const position = plan.positions[0] as number;
+      plan.positions[0] = 1 << 20;
+      await expect(rig.run(plan)).rejects.toThrow(/position/i);
+      plan.positions[0] = position;
+      rig.commit(plan, await rig.run(plan));
+      expect([...(await rig.step())]).toEqual([golden.greedy[1]]);
+    });
+  });
+
   it('is disposed once, whoever asks', async () => {
     const runner = await OrtRunner.open(model, options);
     const disposal = runner.dispose();

@@ -1,13 +1,13 @@
 /**
  * The slow runner: an export as it is, whose attention nobody recognised. Every sequence of a step is a run of its own, its past copied out of
- * the pages into tensors, so pages are shared in memory and a prefix is computed once, but nothing is read once for several sequences.
+ * the (float32) pages into tensors, so pages are shared in memory and a prefix is computed once, but nothing is read once for several sequences.
  */
 import type { CompiledModel, ModelShape, PastGraph } from '@octavo/graph';
 import type { StepPlan } from '@octavo/scheduler';
 import { type InferenceSession, type OnnxValue, Tensor } from 'onnxruntime-node';
 import type { ModelRunner, RunOutputs } from '../model-runner.ts';
+import { fromHalf, toHalf } from '../storage/half.ts';
 import type { PageStore } from '../storage/page-store.ts';
-import { fromHalf, toHalf } from './half.ts';
 import { PastRows } from './past-rows.ts';
 import { openSession, type SessionOptions } from './session.ts';
 
@@ -21,7 +21,7 @@ interface Stretch {
 interface Step {
   readonly plan: StepPlan;
   readonly store: PageStore;
-  readonly outputs: RunOutputs & { logits: Float32Array };
+  readonly outputs: RunOutputs & { newKeys: Float32Array; newValues: Float32Array; logits: Float32Array };
   /** [headCount] place among the full rows; -1: not wanted. */
   readonly fullAt: Int32Array;
 }
@@ -95,8 +95,8 @@ export class PastRunner implements ModelRunner {
     if (mask !== undefined) feeds[mask] = this.#integers(mask, new Int32Array(past.length + rows).fill(1));
     if (positions !== undefined) feeds[positions] = this.#integers(positions, plan.positions.subarray(firstRow, end));
     layers.forEach(({ pastKey, pastValue }, layer) => {
-      feeds[pastKey] = this.#pastTensor(store, store.keys[layer] as Float32Array, past);
-      feeds[pastValue] = this.#pastTensor(store, store.values[layer] as Float32Array, past);
+      feeds[pastKey] = this.#pastTensor(store, store.keys.elements[layer] as Float32Array, past);
+      feeds[pastValue] = this.#pastTensor(store, store.values.elements[layer] as Float32Array, past);
     });
     for (const [name, constant] of Object.entries(constants)) feeds[name] = constantTensor(constant);
     return feeds;

@@ -5,14 +5,25 @@
 import { type ModelShape, stepInputs } from '@octavo/graph';
 import type { ChunkPlan, LevelPlan, StepPlan, WindowLevelPlan } from '@octavo/scheduler';
 import { Tensor } from 'onnxruntime-node';
-import type { PageStore } from '../storage/page-store.ts';
+import type { CandidateRequest } from '../model-runner.ts';
+import type { PageElements } from '../storage/page-elements.ts';
+import type { PageStore, PoolColumns } from '../storage/page-store.ts';
+import { FixedGrid } from './fixed-grid.ts';
+import { useBitsForHalves } from './half-tensors.ts';
+
+useBitsForHalves();
+
+const tensorType = { f32: 'float32', f16: 'float16', int8: 'int8' } as const;
 
 const on = () => new Tensor('bool', Uint8Array.of(1), [1]);
 const off = () => new Tensor('bool', Uint8Array.of(0), [1]);
 const int32 = (column: Int32Array, dims: readonly number[]) => new Tensor('int32', column, dims);
 
 /** What decides which inputs a graph has. */
-export type GraphInputs = Pick<ModelShape, 'windows' | 'hasFullLayers'> & { readonly levels: number };
+export type GraphInputs = Pick<ModelShape, 'windows' | 'hasFullLayers' | 'heads' | 'kvHeads'> & {
+  readonly levels: number;
+  readonly deterministic: boolean;
+};
 
 /** The inputs of a session, made again for each step in one reused record. */
 export class StepTensors {
@@ -23,10 +34,13 @@ export class StepTensors {
   readonly #off = off();
   /** [1], [1, 1]: what a switched-off level or chunk, or a step without heads, is given; extents of zero break reductions. */
   readonly #one = int32(new Int32Array(1), [1]);
+  readonly #oneFloat = new Tensor('float32', new Float32Array(1), [1]);
   readonly #oneByOne = int32(new Int32Array(1), [1, 1]);
   /** [>= rows of the largest step so far] zeros: every row of a switched-off level points to place 0. */
   #zeros = new Int32Array(256);
   #store: PageStore | undefined;
+  /** Only for a deterministic graph. */
+  #grid: FixedGrid | undefined;
 
   constructor(graph: GraphInputs) {
     this.#graph = graph;
@@ -36,12 +50,24 @@ export class StepTensors {
   bind(store: PageStore): void {
     if (this.#store === store) return;
     this.#store = store;
+    const { deterministic, heads, kvHeads } = this.#graph;
+    // Query heads of a KV head are rows of a product; where there is one, a padding row keeps it company.
+    const leastRows = heads === kvHeads ? 2 : 1;
+    this.#grid = deterministic ? new FixedGrid({ pageSize: store.layout.pageSize, leastRows }) : undefined;
     for (let layer = 0; layer < store.layout.layers; layer += 1) {
-      const keys = store.keys[layer] as Float32Array;
-      const values = store.values[layer] as Float32Array;
-      this.feeds[stepInputs.keyPages(layer)] = new Tensor('float32', keys, store.layout.dims);
-      this.feeds[stepInputs.valuePages(layer)] = new Tensor('float32', values, store.layout.dims);
+      this.#bindPool(store.keys, layer, { pages: stepInputs.keyPages(layer), scales: stepInputs.keyScales(layer) });
+      this.#bindPool(store.values, layer, {
+        pages: stepInputs.valuePages(layer),
+        scales: stepInputs.valueScales(layer),
+      });
     }
+  }
+
+  #bindPool(pools: PoolColumns, layer: number, names: { readonly pages: string; readonly scales: string }): void {
+    const { dims, kvType } = (this.#store as PageStore).layout;
+    this.feeds[names.pages] = new Tensor(tensorType[kvType], pools.elements[layer] as PageElements, dims);
+    const scales = pools.scales[layer];
+    if (scales !== undefined) this.feeds[names.scales] = new Tensor('float32', scales, dims.slice(0, 3));
   }
 
   /** Makes the inputs of one step. Reads the plan's columns in place: they must not change before the run is over. */
@@ -54,6 +80,10 @@ export class StepTensors {
     feeds[stepInputs.headRows] =
       plan.headCount === 0 ? this.#one : int32(plan.headRow.subarray(0, plan.headCount), [plan.headCount]);
     feeds[stepInputs.fullRows] = int32(fullHeads.subarray(0, fullCount), [fullCount]);
+    if (this.#grid !== undefined) {
+      this.#fillGrid(this.#grid, plan);
+      return;
+    }
     const { levels, windows } = this.#graph;
     for (let level = 0; level < levels; level += 1) {
       this.#fillRows(level, plan.levels[level], rows);
@@ -61,6 +91,34 @@ export class StepTensors {
       for (let at = 0; at < windows.length; at += 1) this.#fillWindow(at, level, plan.windows[at]?.levels[level]);
     }
     this.#fillChunks(plan.chunks, rows);
+  }
+
+  /** Says which heads are sampled from candidates; true when there are some. */
+  fillCandidates(request: CandidateRequest | undefined): boolean {
+    const { feeds } = this;
+    const count = request?.count ?? 0;
+    feeds[stepInputs.sampleOn] = count > 0 ? this.#on : this.#off;
+    if (request === undefined || count === 0) {
+      feeds[stepInputs.sampleRows] = this.#one;
+      feeds[stepInputs.sampleScales] = this.#oneFloat;
+      feeds[stepInputs.sampleMasses] = this.#oneFloat;
+      feeds[stepInputs.sampleFloors] = this.#oneFloat;
+      return false;
+    }
+    const floats = (column: Float32Array) => new Tensor('float32', column.subarray(0, count), [count]);
+    feeds[stepInputs.sampleRows] = int32(request.heads.subarray(0, count), [count]);
+    feeds[stepInputs.sampleScales] = floats(request.scales);
+    feeds[stepInputs.sampleMasses] = floats(request.masses);
+    feeds[stepInputs.sampleFloors] = floats(request.floors);
+    return true;
+  }
+
+  #fillGrid(grid: FixedGrid, plan: StepPlan): void {
+    grid.build(plan);
+    for (const [index, level] of grid.levels.entries()) {
+      this.#fillRows(index, level, plan.rowCount);
+      this.#fillPages(index, level);
+    }
   }
 
   /** Rows of the groups: the same for every window. */
@@ -79,7 +137,10 @@ export class StepTensors {
 
   /** What layers read that see the whole past; there may be none. */
   #fillLevel(index: number, level: LevelPlan | undefined): void {
-    if (!this.#graph.hasFullLayers) return;
+    if (this.#graph.hasFullLayers) this.#fillPages(index, level);
+  }
+
+  #fillPages(index: number, level: LevelPlan | undefined): void {
     const { feeds } = this;
     const groups = level?.groupCount ?? 0;
     feeds[stepInputs.levelOn(index)] = groups > 0 ? this.#on : this.#off;

@@ -3,6 +3,7 @@ import type { FinishReason, SequenceUsage } from '@octavo/scheduler';
 import type { Dropped, Timings, Usage } from '../api.ts';
 import type { Clock } from '../clock.ts';
 import type { CompleteMessage, Outcome } from '../protocol.ts';
+import type { CandidateWish } from '../sampling/candidate-wish.ts';
 import type { Head, SequenceConsumer } from '../step-loop.ts';
 import type { Sampler } from './sampler.ts';
 import type { TextStream } from './text-stream.ts';
@@ -42,6 +43,10 @@ export class Completion implements SequenceConsumer {
 
   get wantsLogits(): boolean {
     return this.#parts.sampler.wantsLogits;
+  }
+
+  candidateWish(sequence: number, count: number): CandidateWish | undefined {
+    return this.#parts.sampler.candidateWish(sequence, count);
   }
 
   planned(nowMs: number): void {

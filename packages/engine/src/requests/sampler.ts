@@ -1,4 +1,5 @@
-/** How one request chooses its tokens: the graph's argmax where that is enough, else a draw from full logits. */
+/** How one request chooses its tokens: the graph's argmax where that is enough, else candidates where they are, else full logits. */
+import { type CandidateWish, candidateWish } from '../sampling/candidate-wish.ts';
 import type { TokenHistory } from '../sampling/penalties.ts';
 import { isPlainGreedy, type ResolvedSampling } from '../sampling/resolve-sampling.ts';
 import type { TokenSampler } from '../sampling/token-sampler.ts';
@@ -19,8 +20,15 @@ export class Sampler {
     this.#historyOf = historyOf;
   }
 
+  /** What would be enough for the next token of a sequence; see `candidateWish`. */
+  candidateWish(sequence: number, count: number): CandidateWish | undefined {
+    return candidateWish(this.#sampling, count, this.#historyOf(sequence));
+  }
+
   /** The token after the head's. Deterministic: the same stream, options and seed give the same token. */
   next(head: Head): number {
-    return head.logits ? this.#tokens.sample(head.logits, this.#sampling, this.#historyOf(head.sequence)) : head.argmax;
+    const { logits, candidates, sequence } = head;
+    if (candidates) return this.#tokens.sampleCandidates(candidates, this.#sampling, this.#historyOf(sequence));
+    return logits ? this.#tokens.sample(logits, this.#sampling, this.#historyOf(sequence)) : head.argmax;
   }
 }

@@ -2,7 +2,9 @@
  * A completion that outlives its context. When prompt and completion have filled it, a new sequence goes on from the head and the recent
  * tokens, with positions from 0; client, sampler and text see one stream.
  */
+
 import type { FinishReason, SequenceUsage } from '@octavo/scheduler';
+import type { CandidateWish } from '../sampling/candidate-wish.ts';
 import type { TokenHistory } from '../sampling/penalties.ts';
 import type { Head, SequenceConsumer } from '../step-loop.ts';
 import { keepHeadAndTail } from '../truncation/head-and-tail.ts';
@@ -46,6 +48,10 @@ export class WindowSlider implements SequenceConsumer {
 
   get wantsLogits(): boolean {
     return this.#completion?.wantsLogits ?? false;
+  }
+
+  candidateWish(sequence: number, count: number): CandidateWish | undefined {
+    return this.#completion?.candidateWish(sequence, count);
   }
 
   get stops(): boolean {

@@ -1,3 +1,4 @@
+import { CandidateSampler, type RowCandidates } from './candidate-sampler.ts';
 import { Penalties, type TokenHistory } from './penalties.ts';
 import { PositionRandom } from './position-random.ts';
 import { hasPenalties, type ResolvedSampling } from './resolve-sampling.ts';
@@ -19,6 +20,7 @@ export class TokenSampler {
   readonly #filter: TokenFilter;
   readonly #penalties: Penalties;
   readonly #random = new PositionRandom();
+  #candidates: CandidateSampler | undefined;
 
   /** Memory: 25 bytes a token of the vocabulary. */
   constructor(vocabulary: number) {
@@ -38,6 +40,12 @@ export class TokenSampler {
     if (sampling.temperature === 0) return best;
     const count = this.#filter.filter(sampling, best);
     return this.#draw(count, this.#random.uniformAt(sampling.seed, history.tokenCount));
+  }
+
+  /** The same token from candidates that are enough for it. O(candidates), and the history with penalties. */
+  sampleCandidates(row: RowCandidates, sampling: ResolvedSampling, history: TokenHistory): number {
+    this.#candidates ??= new CandidateSampler(row.ids.length, this.#scores.length);
+    return this.#candidates.sample(row, sampling, history);
   }
 
   #draw(count: number, uniform: number): number {

@@ -1,12 +1,13 @@
 /**
  * Where a row of K or V lies: the one place that computes strides.
  *
- * Each layer has two pools, K and V, each one Float32Array of shape [kvHeads, pages, pageSize, headDim]. Heads are outermost, so
- * that a graph's `Gather(axis = 1)` over pages yields [kvHeads, group, tokens, headDim] with no transposition.
+ * Each layer has two pools, K and V, each one typed array of shape [kvHeads, pages, pageSize, headDim]. Heads are outermost, so
+ * that a graph's `Gather(axis = 1)` over pages yields [kvHeads, group, tokens, headDim] with no transposition. int8 pools have a column of
+ * scales beside them, [kvHeads, pages, pageSize]: one a row.
  *
  *     pool   | head 0: page 0 | page 1 | ... | head 1: page 0 | page 1 | ...
  *     page   | slot 0 | slot 1 | ... | slot pageSize - 1          slot = page x pageSize + offset
- *     slot   | headDim floats
+ *     slot   | headDim elements
  */
 import type { KvType, ModelShape } from '@octavo/graph';
 import { EngineError } from '../errors.ts';
@@ -18,6 +19,15 @@ const FORMAT_BYTES: Readonly<Record<KvType, { readonly element: number; readonly
   // A float32 scale.
   int8: { element: 1, row: 4 },
 };
+
+export interface PageExtent {
+  /** The null page included. */
+  readonly pages: number;
+  /** Tokens a page. */
+  readonly pageSize: number;
+  /** Default `f32`. */
+  readonly kvType?: KvType;
+}
 
 /** Extents and strides of all pools. Counts of elements unless the name says otherwise. */
 export class PageLayout {
@@ -37,9 +47,12 @@ export class PageLayout {
   readonly tokenStride: number;
   /** Of one pool. */
   readonly poolElements: number;
+  /** Rows (token x head) of one pool. */
+  readonly poolRows: number;
+  readonly kvType: KvType;
 
   /** Pure. Throws INVALID_OPTION for extents that are not positive integers. */
-  constructor(shape: ModelShape, extent: { readonly pages: number; readonly pageSize: number }) {
+  constructor(shape: ModelShape, extent: PageExtent) {
     this.layers = positive('layers', shape.layers);
     this.kvHeads = positive('kvHeads', shape.kvHeads);
     this.headDim = positive('headDim', shape.headDim);
@@ -50,11 +63,18 @@ export class PageLayout {
     this.headStride = this.slots * this.slotStride;
     this.tokenStride = this.kvHeads * this.headDim;
     this.poolElements = this.kvHeads * this.headStride;
+    this.poolRows = this.kvHeads * this.slots;
+    this.kvType = extent.kvType ?? 'f32';
   }
 
   /** First element of the row of `head` at `slot`, in either pool of any layer. Pure. */
   rowAt(head: number, slot: number): number {
     return head * this.headStride + slot * this.slotStride;
+  }
+
+  /** The row of `head` at `slot`, counted in rows: where its scale is. Pure. */
+  rowNumber(head: number, slot: number): number {
+    return head * this.slots + slot;
   }
 
   /** First slot of a page. Pure. */
@@ -64,7 +84,7 @@ export class PageLayout {
 
   /** Bytes of all pools of all layers. */
   get totalBytes(): number {
-    return this.slots * bytesPerToken(this, 'f32');
+    return this.slots * bytesPerToken(this, this.kvType);
   }
 
   /** [kvHeads, pages, pageSize, headDim], for a tensor over a pool. */

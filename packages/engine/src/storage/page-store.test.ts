@@ -34,7 +34,7 @@ describe('PageStore', () => {
         expect(store.readKeys(layer, slot)).toEqual(rows.keys.slice(start, start + rowElements));
         expect(store.readValues(layer, slot)).toEqual(rows.values.slice(start, start + rowElements));
       });
-      const written = (store.keys[layer] as Float32Array).filter((element) => element !== 0);
+      const written = (store.keys.elements[layer] as Float32Array).filter((element) => element !== 0);
       expect(written).toHaveLength(slots.length * rowElements);
     }
     expect(store.check()).toEqual([]);
@@ -60,16 +60,54 @@ describe('PageStore', () => {
     expect(() => store.copyRows(0, 1, 1)).toThrow(/Broken invariant: a copy/);
     expect(() => store.copyRows(1, 0, 1)).toThrow(/Broken invariant: a copy/);
     expect(() => store.copyRows(1, 2, 3)).toThrow(/Broken invariant: a copy/);
-    expect((store.keys[0] as Float32Array).every((element) => element === 0)).toBe(true);
+    expect((store.keys.elements[0] as Float32Array).every((element) => element === 0)).toBe(true);
   });
 
   it('reports a null page that is not zero, with pool, layer and head', () => {
     const store = newStore();
-    (store.values[1] as Float32Array)[store.layout.rowAt(2, 1) + 3] = 1;
+    (store.values.elements[1] as Float32Array)[store.layout.rowAt(2, 1) + 3] = 1;
     expect(store.check()).toEqual(['null page: the value pool of layer 1, head 2 is not zero at element 7']);
   });
 
   it('says how much memory was asked for when the pools cannot be allocated', () => {
     expect(() => newStore(2 ** 40, 64)).toThrow(/1099511627776 pages need [\d.]+ GiB, which could not be allocated/);
+  });
+
+  it('keeps a scale with every int8 row, also when rows are copied', () => {
+    const layout = new PageLayout(shape, { pages: 5, pageSize: 2, kvType: 'int8' });
+    const store = new PageStore(layout);
+    const rows = shape.layers * 2 * shape.kvHeads;
+    const codes = Int8Array.from({ length: rows * shape.headDim }, (_, i) => (i % 200) - 100);
+    const scales = Float32Array.from({ length: rows }, (_, i) => (i + 1) / 8);
+    const slots = Int32Array.of(7, 2);
+    store.scatter({
+      keys: codes,
+      values: codes,
+      keyScales: scales,
+      valueScales: scales.map((x) => 2 * x),
+      slots,
+      rowCount: 2,
+    });
+    const at = (layer: number, row: number) =>
+      Array.from({ length: rowElements }, (_, i) => {
+        const place = (layer * 2 + row) * rowElements + i;
+        return (codes[place] as number) * (scales[Math.floor(place / shape.headDim)] as number);
+      });
+    for (let layer = 0; layer < shape.layers; layer += 1) {
+      expect(Array.from(store.readKeys(layer, 7))).toEqual(at(layer, 0));
+      expect(Array.from(store.readValues(layer, 2))).toEqual(at(layer, 1).map((x) => 2 * x));
+    }
+    store.copyRows(3, 4, 2);
+    expect(Array.from(store.readKeys(1, 9))).toEqual(at(1, 0));
+    (store.keys.scales[0] as Float32Array)[1] = 1;
+    expect(store.check()).toEqual(['null page: the key pool of layer 0, head 0 is not zero at scale 1']);
+  });
+
+  it('reads float16 rows back as the numbers that they are', () => {
+    const store = new PageStore(new PageLayout(shape, { pages: 3, pageSize: 2, kvType: 'f16' }));
+    const halves = [0x3c00, 0xc000, 0x0001, 0x3555, 0x7bff, 0x8000];
+    const keys = Uint16Array.from({ length: shape.layers * rowElements }, (_, i) => halves[i % 6] as number);
+    store.scatter({ keys, values: keys, slots: Int32Array.of(3), rowCount: 1 });
+    expect(Array.from(store.readKeys(1, 3).subarray(0, 6))).toEqual([1, -2, 2 ** -24, 0.333251953125, 65504, -0]);
   });
 });

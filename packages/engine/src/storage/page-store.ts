@@ -4,25 +4,35 @@
  */
 import { NULL_PAGE } from '@octavo/kv';
 import { brokenInvariant, EngineError } from '../errors.ts';
+import { fromHalf } from './half.ts';
+import { makeElements, type PageElements } from './page-elements.ts';
 import type { PageLayout } from './page-layout.ts';
 
 /** K/V rows that a run handed out, and where they go. Only the first `rowCount` slots are read. */
 export interface NewRows {
-  /** [layers, rowCount, kvHeads, headDim] */
-  readonly keys: Float32Array;
-  /** [layers, rowCount, kvHeads, headDim] */
-  readonly values: Float32Array;
+  /** [layers, rowCount, kvHeads, headDim] in the format of the pages. */
+  readonly keys: PageElements;
+  readonly values: PageElements;
+  /** [layers, rowCount, kvHeads]; int8 only. */
+  readonly keyScales?: Float32Array | undefined;
+  readonly valueScales?: Float32Array | undefined;
   /** [>= rowCount] page x pageSize + offset, pairwise distinct, none in the null page. */
   readonly slots: Int32Array;
   readonly rowCount: number;
 }
 
+/** K or V of all layers. */
+export interface PoolColumns {
+  /** [layers] pools of shape [kvHeads, pages, pageSize, headDim]. */
+  readonly elements: readonly PageElements[];
+  /** [layers] of shape [kvHeads, pages, pageSize]; none but for int8 pages. */
+  readonly scales: readonly Float32Array<ArrayBuffer>[];
+}
+
 export class PageStore {
   readonly layout: PageLayout;
-  /** [layers] pools of shape [kvHeads, pages, pageSize, headDim]. */
-  readonly keys: readonly Float32Array<ArrayBuffer>[];
-  /** [layers] pools of shape [kvHeads, pages, pageSize, headDim]. */
-  readonly values: readonly Float32Array<ArrayBuffer>[];
+  readonly keys: PoolColumns;
+  readonly values: PoolColumns;
 
   /**
    * Reserves all pools at once, zeroed; the system commits memory as pages are first written. One ArrayBuffer a layer and kind, since
@@ -49,8 +59,11 @@ export class PageStore {
       }
     }
     for (let layer = 0; layer < this.layout.layers; layer += 1) {
-      this.#scatterLayer(this.keys[layer] as Float32Array, rows.keys, layer, rows);
-      this.#scatterLayer(this.values[layer] as Float32Array, rows.values, layer, rows);
+      this.#scatterLayer(this.keys, rows.keys, layer, rows);
+      this.#scatterLayer(this.values, rows.values, layer, rows);
+      if (this.layout.kvType !== 'int8') continue;
+      this.#scatterScales(this.keys, rows.keyScales as Float32Array, layer, rows);
+      this.#scatterScales(this.values, rows.valueScales as Float32Array, layer, rows);
     }
   }
 
@@ -63,52 +76,54 @@ export class PageStore {
         `a copy of ${tokens} rows from page ${from} to page ${to} leaves the pages 1 to ${layout.pages - 1}`,
       );
     }
-    const run = tokens * layout.slotStride;
-    for (let layer = 0; layer < layout.layers; layer += 1) {
-      const keys = this.keys[layer] as Float32Array;
-      const values = this.values[layer] as Float32Array;
-      for (let head = 0; head < layout.kvHeads; head += 1) {
-        const source = layout.rowAt(head, layout.firstSlot(from));
-        const target = layout.rowAt(head, layout.firstSlot(to));
-        keys.copyWithin(target, source, source + run);
-        values.copyWithin(target, source, source + run);
+    const [fromSlot, toSlot] = [layout.firstSlot(from), layout.firstSlot(to)];
+    for (const pools of [this.keys, this.values]) {
+      for (let layer = 0; layer < layout.layers; layer += 1) {
+        for (let head = 0; head < layout.kvHeads; head += 1) {
+          const source = layout.rowAt(head, fromSlot);
+          pools.elements[layer]?.copyWithin(layout.rowAt(head, toSlot), source, source + tokens * layout.slotStride);
+          const row = layout.rowNumber(head, fromSlot);
+          pools.scales[layer]?.copyWithin(layout.rowNumber(head, toSlot), row, row + tokens);
+        }
       }
     }
   }
 
-  /** K of one token: [kvHeads, headDim] as a fresh array. For tests, audits and executors that do not run graphs. */
+  /** K of one token: [kvHeads, headDim] as a fresh array of what the elements mean. For tests, audits and executors that do not run graphs. */
   readKeys(layer: number, slot: number): Float32Array {
-    return this.#read(this.keys[layer] as Float32Array, slot);
+    return this.#read(this.keys, layer, slot);
   }
 
   /** V of one token: [kvHeads, headDim] as a fresh array. */
   readValues(layer: number, slot: number): Float32Array {
-    return this.#read(this.values[layer] as Float32Array, slot);
+    return this.#read(this.values, layer, slot);
   }
 
   /** Violated laws of the bytes; empty when healthy. O(layers x kvHeads x pageSize x headDim). */
   check(): string[] {
     const violations: string[] = [];
-    const run = this.layout.pageSize * this.layout.slotStride;
-    for (let layer = 0; layer < this.layout.layers; layer += 1) {
-      for (const [name, pool] of [
-        ['key', this.keys[layer]],
-        ['value', this.values[layer]],
+    const { layout } = this;
+    const firstSlot = layout.firstSlot(NULL_PAGE);
+    for (let layer = 0; layer < layout.layers; layer += 1) {
+      for (const [name, pools] of [
+        ['key', this.keys],
+        ['value', this.values],
       ] as const) {
-        for (let head = 0; head < this.layout.kvHeads; head += 1) {
-          const start = this.layout.rowAt(head, this.layout.firstSlot(NULL_PAGE));
-          const dirty = pool?.subarray(start, start + run).findIndex((element) => element !== 0) ?? 0;
-          if (dirty >= 0)
-            violations.push(
-              `null page: the ${name} pool of layer ${layer}, head ${head} is not zero at element ${dirty}`,
-            );
+        for (let head = 0; head < layout.kvHeads; head += 1) {
+          const where = `null page: the ${name} pool of layer ${layer}, head ${head} is not zero at`;
+          const start = layout.rowAt(head, firstSlot);
+          const dirty = firstDirty(pools.elements[layer], start, layout.pageSize * layout.slotStride);
+          if (dirty >= 0) violations.push(`${where} element ${dirty}`);
+          const scale = firstDirty(pools.scales[layer], layout.rowNumber(head, firstSlot), layout.pageSize);
+          if (scale >= 0) violations.push(`${where} scale ${scale}`);
         }
       }
     }
     return violations;
   }
 
-  #scatterLayer(pool: Float32Array, fresh: Float32Array, layer: number, rows: NewRows): void {
+  #scatterLayer(pools: PoolColumns, fresh: PageElements, layer: number, rows: NewRows): void {
+    const pool = pools.elements[layer] as PageElements;
     const { kvHeads, headDim, headStride, slotStride, tokenStride } = this.layout;
     let source = layer * rows.rowCount * tokenStride;
     for (let row = 0; row < rows.rowCount; row += 1) {
@@ -122,20 +137,47 @@ export class PageStore {
     }
   }
 
-  #read(pool: Float32Array, slot: number): Float32Array {
-    const { kvHeads, headDim, tokenStride } = this.layout;
+  #scatterScales(pools: PoolColumns, fresh: Float32Array, layer: number, rows: NewRows): void {
+    const scales = pools.scales[layer] as Float32Array;
+    const { kvHeads, slots } = this.layout;
+    let source = layer * rows.rowCount * kvHeads;
+    for (let row = 0; row < rows.rowCount; row += 1) {
+      for (let head = 0; head < kvHeads; head += 1) {
+        scales[head * slots + (rows.slots[row] as number)] = fresh[source] as number;
+        source += 1;
+      }
+    }
+  }
+
+  #read(pools: PoolColumns, layer: number, slot: number): Float32Array {
+    const { kvHeads, headDim, tokenStride, kvType } = this.layout;
     const row = new Float32Array(tokenStride);
+    const elements = pools.elements[layer] as PageElements;
     for (let head = 0; head < kvHeads; head += 1) {
       const start = this.layout.rowAt(head, slot);
-      row.set(pool.subarray(start, start + headDim), head * headDim);
+      const scale = pools.scales[layer]?.[this.layout.rowNumber(head, slot)] ?? 1;
+      for (let i = 0; i < headDim; i += 1) {
+        const element = elements[start + i] as number;
+        row[head * headDim + i] = kvType === 'f16' ? fromHalf(element) : element * scale;
+      }
     }
     return row;
   }
 }
 
-function allocatePools(layout: PageLayout): Float32Array<ArrayBuffer>[] {
+/** Place of the first element of [start, start + count) that is not zero, from `start`; -1: there is none. */
+function firstDirty(column: PageElements | undefined, start: number, count: number): number {
+  for (let i = 0; column !== undefined && i < count; i += 1) if (column[start + i] !== 0) return i;
+  return -1;
+}
+
+function allocatePools(layout: PageLayout): PoolColumns {
+  const { kvType, layers, poolElements, poolRows } = layout;
   try {
-    return Array.from({ length: layout.layers }, () => new Float32Array(layout.poolElements));
+    return {
+      elements: Array.from({ length: layers }, () => makeElements(kvType, poolElements)),
+      scales: kvType === 'int8' ? Array.from({ length: layers }, () => new Float32Array(poolRows)) : [],
+    };
   } catch (cause) {
     const gib = (layout.totalBytes / 2 ** 30).toFixed(1);
     throw new EngineError(

@@ -18,17 +18,8 @@ export interface AttentionRequest extends HeadCounts {
   readonly rotary: RotaryTables | undefined;
 }
 
-/** What attention makes of its input, before the output projection. */
-export interface Attended {
-  /** [1, M, heads x headDim] */
-  readonly output: Value;
-  /** [1, M, kvHeads x headDim] as they go into pages. */
-  readonly keys: Value;
-  readonly values: Value;
-}
-
-/** Projects, normalises and rotates x [1, M, hidden], and appends the abstract attention node. */
-export function attention(build: BuildContext, x: Value, request: AttentionRequest): Attended {
+/** Projects, normalises and rotates x [1, M, hidden], and appends the abstract attention node. [1, M, heads x headDim] */
+export function attention(build: BuildContext, x: Value, request: AttentionRequest): Value {
   const { layer, description, rotary, heads, kvHeads, headDim } = request;
   const { scale, window, softcap, queryNorm, keyNorm } = description;
   const [rawQueries, rawKeys, values] = projectHeads(build, x, request);
@@ -38,7 +29,7 @@ export function attention(build: BuildContext, x: Value, request: AttentionReque
   const keys = prepare(rawKeys, kvHeads, keyNorm);
   const options = { ...(window === undefined ? {} : { window }), ...(softcap === undefined ? {} : { softcap }) };
   const node = { layer, heads, kvHeads, headDim, scale, ...options, queries, keys, values };
-  return { output: build.graph.pagedAttention(node), keys, values };
+  return build.graph.pagedAttention(node);
 }
 
 function projectHeads(build: BuildContext, x: Value, request: AttentionRequest): [Value, Value, Value] {

@@ -1,6 +1,6 @@
 import type { Value } from '../ir/graph.ts';
-import { add, cast, concat, gather, multiply, reshape } from '../ir/operators.ts';
-import { stepInputs, stepOutputs } from '../step-interface.ts';
+import { add, cast, gather, multiply, reshape } from '../ir/operators.ts';
+import { stepInputs } from '../step-interface.ts';
 import { attention } from './attention.ts';
 import type { BuildContext } from './build-context.ts';
 import type {
@@ -20,9 +20,6 @@ import { floatWeight, storedWeight } from './weights.ts';
 interface DecoderState {
   readonly rotary: ReadonlyMap<RopeDescription, RotaryTables>;
   readonly headRows: Value;
-  /** New rows of each layer, [1, M, kvHeads x headDim]. */
-  readonly keys: Value[];
-  readonly values: Value[];
 }
 
 /**
@@ -38,14 +35,13 @@ export function buildDecoder(build: BuildContext, decoder: DecoderDescription, r
   const { contextTokens } = decoder.shape;
   const ropes = ropesOf(decoder);
   const rotary = rotaryTables(build, { ropes, positions, contextTokens, ropeContextTokens });
-  const state: DecoderState = { rotary, headRows, keys: [], values: [] };
+  const state: DecoderState = { rotary, headRows };
   const sum = embed(build, decoder, { tokens, positions });
   const firstNorm = decoder.layers[0]?.attentionNorm;
   let residual: Residual = { sum, normed: normalize(build, sum, firstNorm) };
   decoder.layers.forEach((_, layer) => {
     residual = buildLayer(build, { decoder, layer, residual, state });
   });
-  emitRows(build, decoder, state);
   return emitHead(build, { decoder, hidden: residual.normed, fullRows });
 }
 
@@ -86,13 +82,11 @@ function buildLayer(build: BuildContext, { decoder, layer, residual, state }: La
   const { rope } = description.attention;
   const rotary = rope && state.rotary.get(rope);
   const attended = attention(build, residual.normed, { ...shape, layer, description: description.attention, rotary });
-  state.keys.push(attended.keys);
-  state.values.push(attended.values);
   const isLast = layer === layers.length - 1;
   const nextNorm = isLast ? finalNorm : layers[layer + 1]?.attentionNorm;
   // Behind the last attention only the rows whose next token is wanted matter: a prefill chunk has one of them.
   const wanted = (x: Value) => (isLast ? gather(build.graph, x, state.headRows, 1) : x);
-  const branches: Branches = { description, sum: wanted(residual.sum), attended: wanted(attended.output), nextNorm };
+  const branches: Branches = { description, sum: wanted(residual.sum), attended: wanted(attended), nextNorm };
   return description.parallel === true ? addBoth(build, branches) : addInTurn(build, branches);
 }
 
@@ -138,18 +132,4 @@ function finish(
 ): Value {
   const normed = normalize(build, output, norm);
   return branchScale === 1 ? normed : multiply(build.graph, normed, build.graph.floats([branchScale], [1]));
-}
-
-/** Hands out the new K/V rows of all layers. */
-function emitRows(build: BuildContext, decoder: DecoderDescription, state: DecoderState): void {
-  const { graph } = build;
-  const { layers, kvHeads, headDim } = decoder.shape;
-  const shape = [layers, 'M', kvHeads, headDim];
-  for (const [name, rows] of [
-    [stepOutputs.newKeys, state.keys] as const,
-    [stepOutputs.newValues, state.values] as const,
-  ]) {
-    const stacked = concat(graph, rows, { axis: 0, shape: [layers, 'M', kvHeads * headDim] });
-    graph.output(reshape(graph, stacked, { to: [layers, -1, kvHeads, headDim], shape }, name));
-  }
 }

@@ -1,7 +1,9 @@
+import type { GraphBuilder } from '../ir/builder.ts';
 import type { Value } from '../ir/graph.ts';
 import { cast, multiply, reshape, tanh } from '../ir/operators.ts';
 import { stepOutputs } from '../step-interface.ts';
 import type { BuildContext } from './build-context.ts';
+import { emitCandidates } from './candidates.ts';
 import type { DecoderDescription } from './description.ts';
 import { projectOne } from './linear.ts';
 
@@ -14,7 +16,7 @@ export interface HeadRequest {
 }
 
 /**
- * Hands out the greedy token of every head row, and the logits of the full ones. Returns what appends the logits of all head rows,
+ * Hands out the greedy token of every head row, candidates for those that sample, and the logits of the full ones. Returns what appends the logits of all head rows,
  * [H, vocabulary], for those who want them.
  */
 export function emitHead(build: BuildContext, { decoder, hidden, fullRows }: HeadRequest): () => Value {
@@ -26,18 +28,19 @@ export function emitHead(build: BuildContext, { decoder, hidden, fullRows }: Hea
   const best = graph.call({ operator: 'ArgMax', inputs: [raw], attributes }, 'int64', ['H']);
   graph.output(cast(graph, best, 'int32', stepOutputs.argmax));
   // Scale and cap keep the order of logits, so they are left to the rows that are handed out.
-  const full = { operator: 'Gather', inputs: [raw, fullRows], attributes: { axis: { int: 0 } } };
-  const shape = ['F', vocabulary];
-  if (isPlain(decoder)) graph.output(graph.call(full, 'float32', shape, stepOutputs.logits));
-  else graph.output(scaleAndCap(build, graph.call(full, 'float32', shape), decoder, stepOutputs.logits));
-  return () => (isPlain(decoder) ? raw : scaleAndCap(build, raw, decoder));
+  const finish = (inner: GraphBuilder, rows: Value, name?: string) =>
+    isPlain(decoder)
+      ? inner.call({ operator: 'Identity', inputs: [rows] }, 'float32', rows.shape, name)
+      : scaleAndCap(inner, rows, decoder, name);
+  emitCandidates(graph, { raw, finish, fullRows });
+  return () => (isPlain(decoder) ? raw : scaleAndCap(graph, raw, decoder));
 }
 
 function isPlain({ logitScale = 1, logitSoftcap }: DecoderDescription): boolean {
   return logitScale === 1 && logitSoftcap === undefined;
 }
 
-function scaleAndCap({ graph }: BuildContext, x: Value, decoder: DecoderDescription, name?: string): Value {
+function scaleAndCap(graph: GraphBuilder, x: Value, decoder: DecoderDescription, name?: string): Value {
   const { logitScale = 1, logitSoftcap } = decoder;
   const times = (left: Value, factor: number, as?: string) => multiply(graph, left, graph.floats([factor], [1]), as);
   if (logitSoftcap === undefined) return times(x, logitScale, name);

@@ -1,16 +1,18 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { WeightFormat } from '../compiled-model.ts';
+import type { KvType, WeightFormat } from '../compiled-model.ts';
 import { readExactly } from '../weights/safetensors-header.ts';
 import type { WeightFile } from '../weights/weight-files.ts';
 
 /** Raise it whenever the same model would be compiled into another graph or into other packed weights. */
-export const COMPILER_VERSION = 6;
+export const COMPILER_VERSION = 11;
 
 /** Everything that decides what is compiled. */
 export interface FingerprintParts {
   readonly config: Readonly<Record<string, unknown>>;
   readonly files: readonly WeightFile[];
   readonly weights: WeightFormat;
+  readonly kvType: KvType;
+  readonly deterministic: boolean;
   readonly levels: number;
   readonly contextTokens: number;
   /** Only when a rope follows it. */

@@ -25,6 +25,11 @@ export function lowerContiguous(builder: GraphBuilder, request: ContiguousReques
     stepInputs.positions,
     stepInputs.headRows,
     stepInputs.fullRows,
+    stepInputs.sampleOn,
+    stepInputs.sampleRows,
+    stepInputs.sampleScales,
+    stepInputs.sampleMasses,
+    stepInputs.sampleFloors,
   ]);
   const decoderOutputs: ReadonlySet<string> = new Set(Object.values(stepOutputs));
   const attentions = builder.nodes.filter((node) => node.kind === 'paged-attention');

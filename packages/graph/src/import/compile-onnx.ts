@@ -62,6 +62,8 @@ async function compileRead(job: Job): Promise<CompiledModel> {
     config: { ...config.fields, names: config.names, import: IMPORT_VERSION },
     files: files.files,
     weights: options.weights,
+    kvType: options.kvType,
+    deterministic: options.deterministic,
     levels,
     contextTokens: Math.min(options.contextTokens, MAX_CONTEXT_TOKENS),
   });
@@ -75,6 +77,8 @@ async function compileRead(job: Job): Promise<CompiledModel> {
     graphFile: join(target, GRAPH_FILE),
     ...imported,
     weightBytes: await readWeightBytes(target),
+    kvType: options.kvType,
+    deterministic: options.deterministic,
     levels,
     endIds: config.endIds,
     fingerprint: name,
@@ -88,7 +92,12 @@ async function write(folder: string, job: Job): Promise<number> {
   const contextTokens = Math.min(job.options.contextTokens, MAX_CONTEXT_TOKENS);
   let made: ImportedGraph;
   try {
-    made = importGraph(job.graph, names, { levels: job.options.levels, contextTokens });
+    made = importGraph(job.graph, names, {
+      levels: job.options.levels,
+      kvType: job.options.kvType,
+      deterministic: job.options.deterministic,
+      contextTokens,
+    });
   } catch (error) {
     if (!(error instanceof GraphError) || error.code !== 'ONNX_UNSUPPORTED') throw error;
     const lengthNode = lengthDependence(job.graph, names, contextTokens);

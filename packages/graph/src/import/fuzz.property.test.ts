@@ -68,7 +68,8 @@ async function attempt(bytes: Uint8Array, data: Uint8Array, depth: 'read' | 'imp
   try {
     const graph = await readOnnx(onnxFile, files);
     const names = readInterface(graph, usualNames);
-    if (depth === 'import') importGraph(graph, names, { levels: 3, contextTokens: small.context });
+    if (depth === 'import')
+      importGraph(graph, names, { levels: 3, kvType: 'f32', deterministic: false, contextTokens: small.context });
     return 'sound';
   } catch (error) {
     if (!(error instanceof GraphError)) throw error;

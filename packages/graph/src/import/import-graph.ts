@@ -1,5 +1,5 @@
 /** From what was read of an export to the paged graph, in memory. */
-import type { ModelShape, WeightFormat } from '../compiled-model.ts';
+import type { KvType, ModelShape, WeightFormat } from '../compiled-model.ts';
 import { GraphError } from '../errors.ts';
 import { GraphBuilder } from '../ir/builder.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -29,6 +29,10 @@ export interface ImportedGraph extends Pick<ModelShape, 'windows' | 'hasFullLaye
 /** What is wanted of the paged graph. */
 export interface ImportOptions {
   readonly levels: number;
+  /** Default `f32`. */
+  readonly kvType?: KvType;
+  /** Default false. */
+  readonly deterministic?: boolean;
   readonly contextTokens: number;
 }
 
@@ -70,7 +74,7 @@ function importAt(
   const rebuild = new Rebuild(builder, analysis);
   rebuild.build(attentions);
   const views = windowsOf(builder.nodes.filter((node) => node.kind === 'paged-attention'));
-  const graph = lowerPagedAttention(builder, wanted.levels);
+  const graph = lowerPagedAttention(builder, wanted);
   const tablePositions = tableLimit(analysis, attentions);
   return {
     graph,

@@ -12,9 +12,6 @@ export interface PagedRowsSource {
 }
 
 export class PagedRows {
-  /** [1, M, kvHeads x headDim] of each layer. */
-  readonly keys: Value[] = [];
-  readonly values: Value[] = [];
   readonly #graph: GraphBuilder;
   readonly #source: PagedRowsSource;
   #positions: Value | undefined;
@@ -31,8 +28,6 @@ export class PagedRows {
     const queries = this.#rotated(this.#rows(attention.queries), rotation, { heads, headDim });
     const keys = this.#rotated(this.#rows(attention.keys), rotation, { heads: kvHeads, headDim });
     const values = this.#rows(attention.values);
-    this.keys[layer] = keys;
-    this.values[layer] = values;
     const attended = this.#graph.pagedAttention({
       layer,
       heads,

@@ -1,4 +1,5 @@
 /** Builds the paged graph out of what is kept of the export: tokens and positions in, attention over pages, head rows out. */
+import { emitCandidates } from '../blocks/candidates.ts';
 import { GraphError } from '../errors.ts';
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { Attribute, Dim, ElementType, Value } from '../ir/graph.ts';
@@ -67,7 +68,6 @@ export class Rebuild {
     for (const node of kept.body) this.#append(this.#body, node);
     for (const attention of attentions)
       if (pending.has(attention.output.name)) this.#read(this.#body, attention.output.name);
-    this.#emitRows(rows);
     for (const node of kept.tail) this.#append(this.#tail, node);
     this.#emitHead(fullRows);
   }
@@ -203,19 +203,6 @@ export class Rebuild {
     }
   }
 
-  /** New rows of all layers. */
-  #emitRows(rows: PagedRows): void {
-    const { layers, kvHeads, headDim } = { ...this.#analysis.names, layers: this.#analysis.names.layers.length };
-    const shape = [layers, 'M', kvHeads, headDim];
-    for (const [name, parts] of [
-      [stepOutputs.newKeys, rows.keys] as const,
-      [stepOutputs.newValues, rows.values] as const,
-    ]) {
-      const stacked = concat(this.#graph, parts, { axis: 0, shape: [layers, 'M', kvHeads * headDim] });
-      this.#graph.output(reshape(this.#graph, stacked, { to: [layers, -1, kvHeads, headDim], shape }, name));
-    }
-  }
-
   #emitHead(fullRows: Value): void {
     const { logits: name } = this.#analysis.names;
     const fact = this.#analysis.fact(name);
@@ -226,8 +213,9 @@ export class Rebuild {
     const attributes = { axis: { int: -1 }, keepdims: { int: 0 } };
     const best = this.#graph.call({ operator: 'ArgMax', inputs: [flat], attributes }, 'int64', ['H']);
     this.#graph.output(cast(this.#graph, best, 'int32', stepOutputs.argmax));
-    const call = { operator: 'Gather', inputs: [flat, fullRows], attributes: { axis: { int: 0 } } };
-    this.#graph.output(this.#graph.call(call, 'float32', ['F', vocabulary], stepOutputs.logits));
+    const finish = (inner: GraphBuilder, rows: Value, as?: string) =>
+      inner.call({ operator: 'Identity', inputs: [rows] }, 'float32', rows.shape, as);
+    emitCandidates(this.#graph, { raw: flat, finish, fullRows });
   }
 
   #unsupported(node: SourceNode, expected: string): GraphError {

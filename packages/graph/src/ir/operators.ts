@@ -22,6 +22,9 @@ function binary(operator: string) {
 export const add = binary('Add');
 export const subtract = binary('Sub');
 export const multiply = binary('Mul');
+export const divide = binary('Div');
+/** The larger of two, element by element. */
+export const larger = binary('Max');
 
 function comparison(operator: string) {
   return (graph: GraphBuilder, left: Value, right: Value): Value =>
@@ -48,6 +51,15 @@ export function log(graph: GraphBuilder, x: Value): Value {
 
 export function tanh(graph: GraphBuilder, x: Value): Value {
   return graph.call({ operator: 'Tanh', inputs: [x] }, x.type, x.shape);
+}
+
+export function absolute(graph: GraphBuilder, x: Value): Value {
+  return graph.call({ operator: 'Abs', inputs: [x] }, x.type, x.shape);
+}
+
+/** To the nearest whole number, halves to the even one. */
+export function round(graph: GraphBuilder, x: Value): Value {
+  return graph.call({ operator: 'Round', inputs: [x] }, x.type, x.shape);
 }
 
 export function softmax(graph: GraphBuilder, x: Value, axis: number): Value {

@@ -24,7 +24,7 @@ function attentionGraph(shape: HeadShape): Graph {
   const rows = { queries: input('queries', heads), keys: input('keys', kvHeads), values: input('values', kvHeads) };
   const attended = graph.pagedAttention({ layer: 0, ...shape, scale: 1, ...rows });
   graph.output(reshape(graph, attended, { to: [-1, heads * headDim], shape: ['M', heads * headDim] }, 'attended'));
-  return lowerPagedAttention(graph, LEVELS);
+  return lowerPagedAttention(graph, { levels: LEVELS });
 }
 
 /** The nodes with one side of each `If` put in its place, so that what lies in branches can be looked at. */

@@ -8,29 +8,31 @@
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { PagedAttentionNode, Value } from '../ir/graph.ts';
 import {
+  add,
   choose,
   concat,
   expand,
   gather,
   identity,
   multiply,
-  multiplyMatrices,
   reshape,
   softmax,
+  splitLast,
   sumOfLast,
   transpose,
 } from '../ir/operators.ts';
+import { type LayerPools, type PageRows, type Pool, readPages } from './page-format.ts';
 import { attend, cappedScale, capScores, type PartResult } from './part.ts';
 import type { AttentionInputs } from './step-inputs.ts';
 import type { ChunkTables, LayerTables, LevelTables, NothingRead } from './step-tables.ts';
 
-/** A layer's projections in the layout of attention. */
+/** A layer's projections, heads outermost as in the pools: nothing has to be transposed between here and the output. */
 interface LayerRows {
   readonly node: PagedAttentionNode;
   readonly g: number;
-  /** [M, kvHeads, g, 1, headDim] */
+  /** [kvHeads, M, g x headDim] */
   readonly queries: Value;
-  /** [M, kvHeads, 1, 1, headDim] */
+  /** [kvHeads, M, headDim] */
   readonly keys: Value;
   readonly values: Value;
 }
@@ -39,14 +41,16 @@ interface LayerRows {
 export function attendInParts(graph: GraphBuilder, node: PagedAttentionNode, tables: LayerTables): Value {
   const { heads, kvHeads, headDim } = node;
   const g = heads / kvHeads;
-  const fold = (x: Value, rows: number) =>
-    reshape(graph, x, { to: [-1, kvHeads, rows, 1, headDim], shape: ['M', kvHeads, rows, 1, headDim] });
+  const headsFirst = (x: Value, width: number) => {
+    const apart = reshape(graph, x, { to: [-1, kvHeads, width], shape: ['M', kvHeads, width] });
+    return transpose(graph, apart, [1, 0, 2]);
+  };
   const layer: LayerRows = {
     node,
     g,
-    queries: fold(node.queries, g),
-    keys: fold(node.keys, 1),
-    values: fold(node.values, 1),
+    queries: headsFirst(node.queries, g * headDim),
+    keys: headsFirst(node.keys, headDim),
+    values: headsFirst(node.values, headDim),
   };
   const { levels, chunk, nothing } = tables.view.parts;
   const optional = (on: Value, build: (inner: GraphBuilder) => PartResult) => choosePart(graph, { on, nothing, build });
@@ -55,7 +59,9 @@ export function attendInParts(graph: GraphBuilder, node: PagedAttentionNode, tab
     ...levels.map((level) => optional(level.on, (inner) => attendLevel(inner, layer, level, tables.inputs))),
     optional(chunk.on, (inner) => attendChunk(inner, layer, chunk)),
   ]);
-  return reshape(graph, merged, { to: [1, -1, heads * headDim], shape: [1, 'M', heads * headDim] });
+  const wide = reshape(graph, merged, { to: [kvHeads, -1, g * headDim], shape: [kvHeads, 'M', g * headDim] });
+  const rows = transpose(graph, wide, [1, 0, 2]);
+  return reshape(graph, rows, { to: [1, -1, heads * headDim], shape: [1, 'M', heads * headDim] });
 }
 
 interface OptionalPart {
@@ -76,67 +82,74 @@ function choosePart(graph: GraphBuilder, { on, nothing, build }: OptionalPart): 
 
 /** The row's own key and value. */
 function ownPart(graph: GraphBuilder, { node, g, queries, keys, values }: LayerRows): PartResult {
-  // Product and sum: as a batch of M x kvHeads tiny matrix products it takes more than twice the time in a prefill.
+  const { kvHeads, headDim } = node;
   const scale = cappedScale(node.scale, node.softcap);
-  const products = sumOfLast(graph, multiply(graph, queries, keys));
+  const apart = (x: Value, rows: number) =>
+    reshape(graph, x, { to: [0, 0, rows, headDim], shape: [kvHeads, 'M', rows, headDim] });
+  const rows = apart(queries, g);
+  // Product and sum: as a batch of M x kvHeads tiny matrix products it takes more than twice the time in a prefill.
+  const products = sumOfLast(graph, multiply(graph, rows, apart(keys, 1)));
   return {
-    output: expand(graph, values, { to: graph.ints([1, 1, g, 1, 1]), shape: queries.shape }),
+    output: expand(graph, apart(values, 1), { to: graph.ints([1, 1, g, 1]), shape: rows.shape }),
     logSum: capScores(graph, multiply(graph, products, graph.floats([scale], [1])), node.softcap),
   };
 }
 
 /** One level: the rows of each group against the pages of the group. */
 function attendLevel(graph: GraphBuilder, layer: LayerRows, level: LevelTables, inputs: AttentionInputs): PartResult {
-  const { kvHeads, headDim, scale, softcap, layer: number } = layer.node;
-  const { g } = layer;
-  const [groups, rowsAGroup] = level.rows.shape as [string, string];
-  const rows = transpose(graph, gather(graph, layer.queries, level.rows, 0), [2, 0, 1, 3, 4, 5]);
-  const folded = [kvHeads, groups, `${rowsAGroup}*${g}`, headDim];
-  const queries = reshape(graph, rows, { to: [0, 0, -1, headDim], shape: folded });
-  const read = (pool: Value | undefined) => {
-    const pages = gather(graph, pool as Value, level.pages, 1);
-    const tokens = level.mask.shape.at(-1) ?? 1;
-    return reshape(graph, pages, { to: [0, 0, -1, headDim], shape: [kvHeads, groups, tokens, headDim] });
-  };
-  const [keys, values] = [read(inputs.keyPages[number]), read(inputs.valuePages[number])];
-  const part = attend(graph, { queries, keys, values, mask: level.mask, scale, softcap });
-  const toRows = (x: Value, width: number) => {
-    const shape = [kvHeads, `${groups}*${rowsAGroup}`, g, 1, width];
-    const flat = reshape(graph, x, { to: [kvHeads, -1, g, 1, width], shape });
-    return gather(graph, transpose(graph, flat, [1, 0, 2, 3, 4]), level.rowAt, 0);
-  };
-  return { output: toRows(part.output, headDim), logSum: toRows(part.logSum, 1) };
+  const pools = inputs.pools[layer.node.layer] as LayerPools;
+  const read = (pool: Pool) => readPages(graph, pool, level.pages, level.mask.shape.at(-1) ?? 1);
+  return attendGroups(graph, layer, { ...level, keys: read(pools.keys), values: read(pools.values) });
 }
 
 /** The rows of each chunk against the earlier rows of the same chunk. */
 function attendChunk(graph: GraphBuilder, layer: LayerRows, chunk: ChunkTables): PartResult {
+  const [keys, values] = [layer.keys, layer.values].map((rows) => ({ rows: gather(graph, rows, chunk.rows, 1) }));
+  return attendGroups(graph, layer, { ...chunk, keys: keys as PageRows, values: values as PageRows });
+}
+
+interface Groups {
+  /** int32 [G, R] */
+  readonly rows: Value;
+  /** int32 [M] */
+  readonly rowAt: Value;
+  readonly mask: Value;
+  /** [kvHeads, G, tokens, headDim] */
+  readonly keys: PageRows;
+  readonly values: PageRows;
+}
+
+function attendGroups(graph: GraphBuilder, layer: LayerRows, groups: Groups): PartResult {
   const { kvHeads, headDim, scale, softcap } = layer.node;
   const { g } = layer;
-  // Gathered as [C, T, kvHeads, rows, 1, headDim]; a head's rows must lie together.
-  const take = (x: Value, rows: number) => {
-    const taken = transpose(graph, gather(graph, x, chunk.rows, 0), [0, 2, 1, 3, 4, 5]);
-    const shape = ['C', kvHeads, rows === 1 ? 'T' : `T*${rows}`, headDim];
-    return reshape(graph, taken, { to: [0, 0, -1, headDim], shape });
-  };
-  const [queries, keys, values] = [take(layer.queries, g), take(layer.keys, 1), take(layer.values, 1)];
-  const part = attend(graph, { queries, keys, values, mask: chunk.mask, scale, softcap });
+  const { keys, values, mask } = groups;
+  const [count, rowsAGroup] = groups.rows.shape as [string, string];
+  const folded = [kvHeads, count, `${rowsAGroup}*${g}`, headDim];
+  const queries = reshape(graph, gather(graph, layer.queries, groups.rows, 1), {
+    to: [0, 0, -1, headDim],
+    shape: folded,
+  });
+  const part = attend(graph, { queries, keys, values, mask, scale, softcap });
   const toRows = (x: Value, width: number) => {
-    const unfolded = reshape(graph, x, { to: [0, 0, -1, g, width], shape: ['C', kvHeads, 'T', g, width] });
-    const byRow = transpose(graph, unfolded, [0, 2, 1, 3, 4]);
-    const flat = reshape(graph, byRow, { to: [-1, kvHeads, g, 1, width], shape: ['C*T', kvHeads, g, 1, width] });
-    return gather(graph, flat, chunk.rowAt, 0);
+    const shape = [kvHeads, `${count}*${rowsAGroup}`, g * width];
+    const flat = reshape(graph, x, { to: [kvHeads, -1, g * width], shape });
+    const rows = gather(graph, flat, groups.rowAt, 1);
+    return reshape(graph, rows, { to: [0, 0, g, width], shape: [kvHeads, 'M', g, width] });
   };
   return { output: toRows(part.output, headDim), logSum: toRows(part.logSum, 1) };
 }
 
-/** Weighs the parts of every row by the softmax of their logarithms. [M, kvHeads, g, 1, headDim] */
+/** Weighs the parts of every row by the softmax of their logarithms. [kvHeads, M, g, headDim] */
 function merge(graph: GraphBuilder, layer: LayerRows, parts: readonly PartResult[]): Value {
-  const { kvHeads, headDim } = layer.node;
-  const rows = ['M', kvHeads, layer.g];
-  const count = parts.length;
+  const rows = [layer.node.kvHeads, 'M', layer.g];
   const logSums = parts.map(({ logSum }) => logSum);
-  const outputs = parts.map(({ output }) => output);
-  const weights = softmax(graph, concat(graph, logSums, { axis: -1, shape: [...rows, 1, count] }), -1);
-  const right = concat(graph, outputs, { axis: 3, shape: [...rows, count, headDim] });
-  return multiplyMatrices(graph, { left: weights, right, shape: [...rows, 1, headDim] });
+  const weights = softmax(graph, concat(graph, logSums, { axis: -1, shape: [...rows, parts.length] }), -1);
+  // Products and sums element by element: a batch of M x heads tiny matrix products takes longer.
+  const shares = splitLast(
+    graph,
+    weights,
+    parts.map(() => 1),
+  );
+  const weighed = parts.map(({ output }, part) => multiply(graph, output, shares[part] as Value));
+  return weighed.reduce((sum, next) => add(graph, sum, next));
 }

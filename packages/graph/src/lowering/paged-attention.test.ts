@@ -41,7 +41,7 @@ function attentionGraph(shape: HeadShape): Uint8Array {
   const node = { layer: 0, ...shape, scale: SCALE, queries, keys, values };
   const attended = graph.pagedAttention(node);
   graph.output(reshape(graph, attended, { to: [-1, heads, headDim], shape: ['M', heads, headDim] }, 'attended'));
-  return emitOnnx(lowerPagedAttention(graph, LEVELS), new Map());
+  return emitOnnx(lowerPagedAttention(graph, { levels: LEVELS }), new Map());
 }
 
 const shapes: readonly HeadShape[] = [

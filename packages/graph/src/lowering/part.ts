@@ -12,13 +12,13 @@ import {
   subtract,
   tanh,
 } from '../ir/operators.ts';
+import { type PageRows, scaleProducts } from './page-format.ts';
 
 export interface PartRequest {
   /** [.., rows, headDim] */
   readonly queries: Value;
-  /** [.., tokens, headDim] */
-  readonly keys: Value;
-  readonly values: Value;
+  readonly keys: PageRows;
+  readonly values: PageRows;
   /** Broadcast to [.., rows, tokens]. */
   readonly mask: Value;
   readonly scale: number;
@@ -47,14 +47,19 @@ export function capScores(graph: GraphBuilder, products: Value, softcap: number 
  * logarithm follows from two maxima and the fused Softmax; taking exponentials and sums apart costs one pass over the scores more.
  */
 export function attend(graph: GraphBuilder, part: PartRequest): PartResult {
-  const tokens = part.keys.shape.at(-2) ?? 1;
+  const tokens = part.keys.rows.shape.at(-2) ?? 1;
   const shape = [...part.queries.shape.slice(0, -1), tokens];
   const alpha = cappedScale(part.scale, part.softcap);
-  const products = multiplyTransposed(graph, { left: part.queries, right: part.keys, alpha, shape });
-  const scores = add(graph, capScores(graph, products, part.softcap), part.mask);
+  const products = multiplyTransposed(graph, { left: part.queries, right: part.keys.rows, alpha, shape });
+  const scores = add(
+    graph,
+    capScores(graph, scaleProducts(graph, products, part.keys.scales), part.softcap),
+    part.mask,
+  );
   const probabilities = softmax(graph, scores, -1);
+  const weights = scaleProducts(graph, probabilities, part.values.scales);
   return {
-    output: multiplyMatrices(graph, { left: probabilities, right: part.values, shape: part.queries.shape }),
+    output: multiplyMatrices(graph, { left: weights, right: part.values.rows, shape: part.queries.shape }),
     logSum: subtract(graph, maxOfLast(graph, scores), log(graph, maxOfLast(graph, probabilities))),
   };
 }

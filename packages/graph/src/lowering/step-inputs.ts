@@ -1,7 +1,9 @@
 /** Declares the inputs that attention reads; see step-interface.ts for what they hold. */
+import type { KvType } from '../compiled-model.ts';
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { Dim, PagedAttentionNode, Value } from '../ir/graph.ts';
 import { stepInputs } from '../step-interface.ts';
+import { declarePools, type LayerPools } from './page-format.ts';
 
 export interface LevelInputs {
   /** bool [1] */
@@ -39,9 +41,8 @@ export interface AttentionInputs {
   readonly chunk: ChunkInputs;
   /** int32 [M]; declared only when a view has a window. */
   readonly positions?: Value;
-  /** One a layer: float32 [kvHeads, pages, pageSize, headDim] */
-  readonly keyPages: readonly Value[];
-  readonly valuePages: readonly Value[];
+  /** [layers] */
+  readonly pools: readonly LayerPools[];
 }
 
 export type AttentionShape = Pick<PagedAttentionNode, 'heads' | 'kvHeads' | 'headDim'>;
@@ -50,6 +51,7 @@ export interface AttentionRequest {
   readonly levels: number;
   readonly layers: number;
   readonly attention: AttentionShape;
+  readonly kvType: KvType;
   /** Distinct windows of the layers, ascending. */
   readonly windows: readonly number[];
   readonly hasFullLayers: boolean;
@@ -65,11 +67,6 @@ export function windowsOf(
 }
 
 export function declareInputs(graph: GraphBuilder, request: AttentionRequest): AttentionInputs {
-  const { kvHeads, headDim } = request.attention;
-  const pools = (name: (layer: number) => string) =>
-    Array.from({ length: request.layers }, (_, layer) =>
-      graph.input(name(layer), 'float32', [kvHeads, 'pages', 'pageSize', headDim]),
-    );
   const positions = request.windows.length > 0 && {
     positions: graph.sharedInput(stepInputs.positions, 'int32', ['M']),
   };
@@ -81,22 +78,30 @@ export function declareInputs(graph: GraphBuilder, request: AttentionRequest): A
       rowAt: graph.input(stepInputs.chunkRowAt, 'int32', ['M']),
     },
     ...positions,
-    keyPages: pools(stepInputs.keyPages),
-    valuePages: pools(stepInputs.valuePages),
+    pools: declarePools(graph, { ...request.attention, ...request }),
   };
 }
 
 type LevelRows = Pick<LevelInputs, 'rows' | 'rowAt'>;
 
-/** Rows of the levels are common to all views. The dimensions of each level are its own: G0 groups of R0 rows over P0 pages. */
-function declareViews(graph: GraphBuilder, { levels, windows, hasFullLayers }: AttentionRequest): ViewInputs[] {
-  const rows = Array.from({ length: levels }, (_, level): LevelRows => {
+/** Levels that read the whole past, and no views beside them. */
+export function declareLevels(graph: GraphBuilder, levels: number): LevelInputs[] {
+  return declareFull(graph, declareRows(graph, levels));
+}
+
+function declareRows(graph: GraphBuilder, levels: number): LevelRows[] {
+  return Array.from({ length: levels }, (_, level): LevelRows => {
     const shape = [`G${level}`, `R${level}`];
     return {
       rows: graph.input(stepInputs.levelRows(level), 'int32', shape),
       rowAt: graph.input(stepInputs.levelRowAt(level), 'int32', ['M']),
     };
   });
+}
+
+/** Rows of the levels are common to all views. The dimensions of each level are its own: G0 groups of R0 rows over P0 pages. */
+function declareViews(graph: GraphBuilder, { levels, windows, hasFullLayers }: AttentionRequest): ViewInputs[] {
+  const rows = declareRows(graph, levels);
   const views = windows.map((window, at): ViewInputs => ({ window, levels: declareWindow(graph, rows, at) }));
   return hasFullLayers ? [{ levels: declareFull(graph, rows) }, ...views] : views;
 }

@@ -24,6 +24,8 @@ import {
   subtract,
   where,
 } from '../ir/operators.ts';
+import type { LayerPools } from './page-format.ts';
+import { type SingleSequenceTables, singleSequenceTables } from './single-sequence.ts';
 import {
   type AttentionInputs,
   type AttentionRequest,
@@ -60,9 +62,9 @@ export interface SingleRowTables {
 
 /** What a part gives for rows that read nothing in it. */
 export interface NothingRead {
-  /** float32 zeros [M, kvHeads, queries per KV head, 1, headDim] */
+  /** float32 zeros [kvHeads, M, queries per KV head, headDim] */
   readonly output: Value;
-  /** float32 [M, kvHeads, queries per KV head, 1, 1]: the logarithm of a sum that gives no weight. */
+  /** float32 [kvHeads, M, queries per KV head, 1]: the logarithm of a sum that gives no weight. */
   readonly logSum: Value;
 }
 
@@ -83,6 +85,8 @@ export interface ViewTables {
   readonly isSingleRow: Value;
   readonly singleRow: SingleRowTables;
   readonly parts: PartTables;
+  /** Absent where a window cuts what rows read. */
+  readonly sequence?: SingleSequenceTables;
 }
 
 export interface StepTables {
@@ -99,16 +103,18 @@ export interface LayerTables {
 /** Declares the inputs of attention and appends the nodes that prepare them. */
 export function buildStepTables(graph: GraphBuilder, request: AttentionRequest): StepTables {
   const inputs = declareInputs(graph, request);
-  const pageTokens = dimension(graph, inputs.keyPages[0] as Value, 2);
+  const pageTokens = dimension(graph, (inputs.pools[0] as LayerPools).keys.pages, 2);
   const views = inputs.views.map((view): ViewTables => {
     const isSingleRow = singleRowFlag(graph, view, inputs.chunk);
-    const place = { inputs, view, isSingleRow, pageTokens };
+    const sequence = singleSequenceTables(graph, view, inputs.chunk, request.attention);
+    const place = { inputs, view, isSingleRow, sequence, pageTokens };
     return {
       ...(view.window === undefined ? {} : { window: view.window }),
       firstPages: (view.levels[0] as LevelInputs).pages,
       isSingleRow,
       singleRow: chooseSingleRow(graph, place),
       parts: chooseParts(graph, place, request.attention),
+      ...(sequence && { sequence }),
     };
   });
   return { views, inputs };
@@ -118,6 +124,7 @@ interface TablesPlace {
   readonly inputs: AttentionInputs;
   readonly view: ViewInputs;
   readonly isSingleRow: Value;
+  readonly sequence: SingleSequenceTables | undefined;
   /** int64 [1] tokens a page */
   readonly pageTokens: Value;
 }
@@ -153,9 +160,10 @@ function chooseParts(graph: GraphBuilder, place: TablesPlace, attention: Attenti
     const masks = levels.map((level) => levelMask(inner, level, place, attention));
     return [output, logSum, chunkMask(inner, chunk, place.view, attention), ...masks];
   });
-  // Nobody reads them in a step of a single row, but an `If` gives out as many values either way.
+  // Nobody reads them in a step of a single row or of a single sequence, but an `If` gives out as many values either way.
   const no = graph.branch((inner) => yes.outputs.map(() => identity(inner, inner.floats([0], [1]))));
-  const chosen = choose(graph, { condition: not(graph, place.isSingleRow), yes, no });
+  const other = place.sequence === undefined ? place.isSingleRow : or(graph, place.isSingleRow, place.sequence.holds);
+  const chosen = choose(graph, { condition: not(graph, other), yes, no });
   const [output, logSum, ofChunk, ...ofLevels] = chosen as [Value, Value, Value, ...Value[]];
   return {
     levels: levels.map((level, index) => ({ ...level, mask: ofLevels[index] as Value })),
@@ -207,7 +215,7 @@ function windowSight(graph: GraphBuilder, { view, level, slot, rowPositions }: S
 }
 
 /** [.., rows, width] -> [.., rows x g, width]: the query heads of a KV head are rows of their own, with the mask of their row. */
-function forEachQuery(graph: GraphBuilder, mask: Value, { width, g }: { width: Value; g: number }): Value {
+export function forEachQuery(graph: GraphBuilder, mask: Value, { width, g }: { width: Value; g: number }): Value {
   if (g === 1) return mask;
   const outer = mask.shape.slice(0, -2);
   const [rows, tokens] = mask.shape.slice(-2) as [Dim, Dim];
@@ -244,14 +252,16 @@ function chunkMask(graph: GraphBuilder, chunk: ChunkInputs, view: ViewInputs, at
 function nothingRead(graph: GraphBuilder, anyRows: Value, attention: AttentionShape): NothingRead {
   const { heads, kvHeads, headDim } = attention;
   const fill = (value: number, width: number) => {
-    const shape = [kvHeads, heads / kvHeads, 1, width];
-    const to = concat(graph, [dimension(graph, anyRows, 0), graph.ints(shape)], { axis: 0, shape: [5] });
-    return expand(graph, graph.floats([value], [1]), { to, shape: ['M', ...shape] });
+    const g = heads / kvHeads;
+    const extents = [graph.ints([kvHeads]), dimension(graph, anyRows, 0), graph.ints([g, width])];
+    const to = concat(graph, extents, { axis: 0, shape: [4] });
+    return expand(graph, graph.floats([value], [1]), { to, shape: [kvHeads, 'M', g, width] });
   };
   return { output: fill(0, headDim), logSum: fill(MASKED_SCORE, 1) };
 }
 
-function maskUnless(graph: GraphBuilder, seen: Value): Value {
+/** 0 where a key is seen, else a score that gives no weight. */
+export function maskUnless(graph: GraphBuilder, seen: Value): Value {
   return where(graph, seen, graph.floats([0], [1]), graph.floats([MASKED_SCORE], [1]));
 }
 

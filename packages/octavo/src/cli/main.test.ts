@@ -45,6 +45,7 @@ describe('main', () => {
     ['INVALID_OPTION', ['generate', '--prompt', 'x', '--top-p', '1.1']],
     ['INVALID_OPTION', ['generate', '--prompt', 'x', '--weights', 'q5']],
     ['INVALID_OPTION', ['generate', '--prompt', 'x', '--pages', '1']],
+    ['INVALID_OPTION', ['generate', '--prompt', 'x', '--kv-type', 'int4']],
     ['INVALID_OPTION', ['generate', '--prompt', 'x', '--memory', '2XB']],
     ['INVALID_OPTION', ['generate', '--prompt', 'x', '--memory', '0GB']],
     ['CONFLICTING_OPTIONS', ['generate', '--prompt', 'x', '--memory', '2GB', '--pages', '9']],

@@ -10,6 +10,9 @@ export interface EngineFlags {
   readonly weights?: NonNullable<EngineOptions['weights']>;
   readonly pages?: number;
   readonly memory?: number;
+  readonly deterministic?: boolean;
+  readonly spinning?: boolean;
+  readonly kvType?: NonNullable<EngineOptions['kvType']>;
   readonly pageSize?: number;
   readonly contextTokens?: number;
   readonly maxSequences?: number;
@@ -21,6 +24,7 @@ export interface EngineFlags {
 export function addEngineOptions(command: Command): Command {
   return command
     .addOption(new Option('--weights <format>', 'how weights are stored').choices(['f32', 'q8', 'q4']))
+    .addOption(new Option('--kv-type <format>', 'how pages hold keys and values').choices(['f32', 'f16', 'int8']))
     .addOption(wholeOption('--pages <n>', 'pages in the pool, the null page included', 2))
     .addOption(
       bytesOption('--memory <size>', 'memory of the whole engine, such as 2GB; instead of --pages').conflicts('pages'),
@@ -29,6 +33,8 @@ export function addEngineOptions(command: Command): Command {
     .addOption(wholeOption('--context-tokens <n>', 'longest prompt and completion together', 1))
     .addOption(wholeOption('--max-sequences <n>', 'sequences in one step at most', 1))
     .addOption(wholeOption('--threads <n>', 'threads of the runtime', 1))
+    .option('--deterministic', 'the same bits for a request, whatever else runs')
+    .option('--spinning', 'idle threads poll for work: for a machine that does nothing else')
     .option(
       '--cache-folder <dir>',
       'where compiled graphs are kept (default: OCTAVO_CACHE, else the cache folder of the platform)',
@@ -37,8 +43,10 @@ export function addEngineOptions(command: Command): Command {
 
 /** The engine's options from the shared ones. The environment is read here and nowhere below. Pure. */
 export function engineOptions(flags: EngineFlags, env: Environment): EngineOptions {
-  const { weights, pages, memory, pageSize, contextTokens, maxSequences, threads } = flags;
-  const options = defined({ weights, pages, memory, pageSize, contextTokens, maxSequences, threads });
+  const { weights, kvType, deterministic, pages, memory, pageSize, contextTokens, maxSequences } = flags;
+  const { threads, spinning } = flags;
+  const ofModel = { weights, kvType, deterministic, contextTokens };
+  const options = defined({ ...ofModel, pages, memory, pageSize, maxSequences, threads, spinning });
   return { ...options, cacheFolder: flags.cacheFolder ?? cacheFolder(env) };
 }
 

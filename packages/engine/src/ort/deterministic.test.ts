@@ -1,0 +1,123 @@
+/** A deterministic graph gives every row the same bits, however its sequence was computed. */
+import { type CompileOptions, compileModel } from '@octavo/graph';
+import { LEVEL_COUNT } from '@octavo/scheduler';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { llama, temporaryFolder } from '../engine.testing.ts';
+import { type RigLimits, StepRig } from '../step-rig.testing.ts';
+import { OrtRunner } from './ort-runner.ts';
+
+/** Mixes of cold, warm, partly warm, batched, chunked and preempted runs; CI default 40 (OCTAVO_DETERMINISTIC_RUNS). */
+const RUNS = Number(process.env.OCTAVO_DETERMINISTIC_RUNS ?? 40);
+const NEW_TOKENS = 4;
+const formats: readonly Pick<CompileOptions, 'weights' | 'kvType'>[] = [
+  { weights: 'f32', kvType: 'f32' },
+  { weights: 'q4', kvType: 'int8' },
+  { weights: 'q8', kvType: 'f16' },
+];
+
+/** Prompts with common beginnings: two trunks, cut anywhere, with endings of their own. */
+const prompts: readonly (readonly number[])[] = [
+  [0, 1, 3],
+  [0, 30, 1],
+  [0, 30, 2],
+  [0, 61, 5],
+  [1, 17, 4],
+  [1, 40, 9],
+  [1, 40, 2],
+  [0, 9, 6],
+  [1, 150, 7],
+].map(([trunk = 0, length = 0, ending = 0]) => [
+  ...Array.from({ length }, (_, i) => 5 + ((trunk * 37 + i * 11) % 90)),
+  5 + ending,
+]);
+
+/** What happened in all mixes together: mixes without reuse, chunks and preemptions would show nothing. */
+const seen = { cached: 0, chunked: 0, batched: 0, preempted: 0 };
+
+/** Logits by prompt and position, as bits. */
+type Logits = Map<string, Uint32Array>;
+
+async function serve(rig: StepRig, arrivals: readonly { prompt: number; atStep: number }[]): Promise<Logits> {
+  const promptOf = new Map<number, number>();
+  const logits: Logits = new Map();
+  const waiting = [...arrivals];
+  const { vocabulary } = rig.runner.shape;
+  for (let step = 0; waiting.length > 0 || rig.scheduler.runningCount + rig.scheduler.waitingCount > 0; step += 1) {
+    const due = rig.scheduler.runningCount + rig.scheduler.waitingCount === 0 ? Number.POSITIVE_INFINITY : step;
+    while (waiting[0] !== undefined && waiting[0].atStep <= due) {
+      const { prompt } = waiting.shift() as { prompt: number };
+      promptOf.set(rig.submit(prompts[prompt] as readonly number[], NEW_TOKENS), prompt);
+    }
+    const plan = rig.plan();
+    const heads = Int32Array.from({ length: plan.headCount }, (_, head) => head);
+    const outputs = await rig.run(plan, heads);
+    for (let head = 0; head < plan.headCount; head += 1) {
+      const row = plan.headRow[head] as number;
+      const key = `${promptOf.get(plan.headSequence[head] as number)}:${plan.positions[row]}`;
+      const bits = new Uint32Array(outputs.logits.slice(head * vocabulary, (head + 1) * vocabulary).buffer);
+      const known = logits.get(key);
+      if (known !== undefined) expect(bits).toEqual(known);
+      logits.set(key, bits);
+    }
+    seen.batched += plan.sequenceCount > 1 ? 1 : 0;
+    seen.chunked += plan.sequenceCount > plan.headCount ? 1 : 0;
+    const ids = [...plan.sequences.subarray(0, plan.sequenceCount)];
+    rig.commit(plan, outputs);
+    for (const id of ids) {
+      const usage = rig.scheduler.usage(id);
+      seen.cached += usage.cachedTokens;
+      seen.preempted += usage.preemptions;
+    }
+  }
+  return logits;
+}
+
+describe.each(formats)('a deterministic graph with %o', (format) => {
+  let runner: OrtRunner;
+  const expected: Logits = new Map();
+  const rigOf = (pages: number, pageSize: number, limits: RigLimits = {}) => {
+    const { kvType = 'f32' } = format;
+    return new StepRig(runner, { pages, pageSize, kvType }, { attention: 'flat', maxWaiting: 100, ...limits });
+  };
+
+  beforeAll(async () => {
+    const options = { ...format, levels: LEVEL_COUNT, deterministic: true, cacheFolder: temporaryFolder() };
+    runner = await OrtRunner.open(await compileModel(llama.folder, options), { threads: 2, spinning: false });
+    // Each prompt cold, alone, in one chunk.
+    for (let prompt = 0; prompt < prompts.length; prompt += 1) {
+      for (const [key, bits] of await serve(rigOf(64, 16), [{ prompt, atStep: 0 }])) expected.set(key, bits);
+    }
+    expect(expected.size).toBe(prompts.length * NEW_TOKENS);
+  });
+  afterAll(() => runner.dispose());
+
+  it('gives bit-equal logits cold, warm, partly warm, batched, chunked and preempted', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          arrivals: fc.array(fc.record({ prompt: fc.nat({ max: prompts.length - 1 }), atStep: fc.nat({ max: 12 }) }), {
+            minLength: 2,
+            maxLength: 12,
+          }),
+          pageSize: fc.constantFrom(4, 16),
+          tokenBudget: fc.constantFrom(3, 17, 128),
+          maxSequences: fc.constantFrom(1, 3, 8),
+          tightness: fc.constantFrom(1, 1.5, 8),
+        }),
+        async ({ arrivals, pageSize, tightness, ...limits }) => {
+          const pages = 3 + Math.ceil((tightness * (151 + NEW_TOKENS)) / pageSize);
+          const sorted = [...arrivals].sort((left, right) => left.atStep - right.atStep);
+          const logits = await serve(rigOf(pages, pageSize, limits), sorted);
+          expect(logits.size).toBeGreaterThan(0);
+          for (const [key, bits] of logits) expect([key, bits]).toEqual([key, expected.get(key)]);
+        },
+      ),
+      { numRuns: RUNS, seed: 4 },
+    );
+  });
+});
+
+it('was shown reuse, chunks, batches and preemptions', () => {
+  for (const [what, count] of Object.entries(seen)) expect([what, count > 0]).toEqual([what, true]);
+});
