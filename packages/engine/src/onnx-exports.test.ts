@@ -10,8 +10,12 @@ import { openEngine } from './open-engine.ts';
 const fixtures = fileURLToPath(new URL('../../../test/fixtures', import.meta.url));
 const cacheFolder = temporaryFolder();
 
-function goldensOf(folder: string): Golden[] {
-  return (JSON.parse(readFileSync(join(folder, 'golden.json'), 'utf8')) as { prompts: Golden[] }).prompts;
+interface ScoredGolden extends Golden {
+  readonly allPositionsArgmax: readonly number[];
+}
+
+function goldensOf(folder: string): ScoredGolden[] {
+  return (JSON.parse(readFileSync(join(folder, 'golden.json'), 'utf8')) as { prompts: ScoredGolden[] }).prompts;
 }
 
 async function withExport<Value>(
@@ -78,6 +82,8 @@ describe.each(['gpt2', 'llama'])('an unrecognised %s export', (name) => {
       const warm = await completeAll(engine, goldens);
       expectGoldens(warm, goldens);
       expect(warm.at(-1)?.usage.cachedTokens).toBeGreaterThan(100);
+      const { ids, allPositionsArgmax } = goldens.at(-1) as ScoredGolden;
+      expect((await engine.score({ ids })).argmax).toEqual(allPositionsArgmax);
     });
   });
 });
