@@ -22,6 +22,7 @@ import { runRoofline } from './roofline/roofline-bench.ts';
 import { runAttentionBench } from './step/attention-bench.ts';
 import { runScalingBench } from './step/scaling-bench.ts';
 import { runWastedSlots } from './step/wasted-slots.ts';
+import { runEngineOptions } from './throughput/engine-options.ts';
 import { runNoSharing } from './throughput/no-sharing.ts';
 import { runThroughput, throughputNames } from './throughput/throughput-bench.ts';
 
@@ -44,6 +45,7 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
   memory: runMemoryBench,
   ...Object.fromEntries(throughputNames.map((name) => [name, (effort: BenchEffort) => runThroughput(name, effort)])),
   'no-sharing': runNoSharing,
+  options: runEngineOptions,
   attention: runAttentionBench,
   roofline: runRoofline,
   'memory-trade': runMemoryTrade,

@@ -1,0 +1,100 @@
+/** What the engine's options cost on the storefront: formats of pages, deterministic runs, polling threads. Rounds are interleaved. */
+
+import { join } from 'node:path';
+import { type Engine, type EngineOptions, openEngine } from 'octavo';
+import { benchFolder, benchModel, shapes } from '../engine/workload.ts';
+import { type BenchRow, measured } from '../micro/bench-row.ts';
+import type { BenchEffort } from '../micro/measure.ts';
+import { median, spreadOf } from '../statistics.ts';
+import { checkAgreement } from './agreement.ts';
+import { type Served, serveOnce } from './serve.ts';
+import { storefront, storefrontSize } from './storefront.ts';
+
+const AT_A_TIME = 16;
+const ROUNDS = 3;
+
+const variants: Readonly<Record<string, EngineOptions>> = {
+  'float32 pages': {},
+  'float16 pages': { kvType: 'f16' },
+  'int8 pages': { kvType: 'int8' },
+  deterministic: { deterministic: true },
+  'polling threads': { spinning: true },
+};
+
+interface Variant {
+  readonly name: string;
+  readonly engine: Engine;
+  readonly runs: Served[];
+  checked: number;
+}
+
+/** Effect: opens an engine a variant, compares cold answers with warm ones, then times each in turn. */
+export async function runEngineOptions(effort: BenchEffort): Promise<BenchRow[]> {
+  const smoke = effort === 'smoke';
+  const shape = smoke ? 'tiny' : '135m';
+  const model = await benchModel(shape);
+  const size = smoke
+    ? { ...storefrontSize, requests: 8, systemTokens: 32, productTokens: 40, newTokens: 6 }
+    : storefrontSize;
+  const workload = storefront(size, shapes[shape].vocabulary, AT_A_TIME);
+  const opened: Variant[] = [];
+  try {
+    for (const [name, options] of Object.entries(variants)) {
+      const cacheFolder = join(benchFolder(), 'cache');
+      const engine = await openEngine(model, { weights: 'q4', maxSequences: AT_A_TIME, cacheFolder, ...options });
+      opened.push({ name, engine, runs: [], checked: 0 });
+    }
+    for (const variant of opened) {
+      const cold = await serveOnce(variant.engine, workload, 'check');
+      const warm = await serveOnce(variant.engine, workload, 'check');
+      variant.checked = await compare(variant, cold, warm);
+    }
+    for (let round = 0; round < (smoke ? 1 : ROUNDS); round += 1) {
+      for (const { engine, runs } of opened) runs.push(await serveOnce(engine, workload, `round ${round}`));
+    }
+    return rowsOf(opened);
+  } finally {
+    for (const { engine } of opened) await engine.close();
+  }
+}
+
+/** Deterministic answers must be the same; others may part at a tie. Returns how many were compared. */
+async function compare({ name, engine }: Variant, cold: Served, warm: Served): Promise<number> {
+  if (name !== 'deterministic') return (await checkAgreement(engine, cold.answers, warm.answers)).compared;
+  for (const [key, { ids }] of cold.answers) {
+    if (warm.answers.get(key)?.ids.join() !== ids.join())
+      throw new Error('a deterministic answer differs cold and warm');
+  }
+  return cold.answers.size;
+}
+
+function rowsOf(opened: readonly Variant[]): BenchRow[] {
+  const [plain] = opened as [Variant, ...Variant[]];
+  return opened.flatMap(({ name, runs, checked }) => {
+    const row = (what: string, unit: string, values: readonly number[], aim?: string): BenchRow =>
+      measured({
+        name: `options, ${name}: ${what}`,
+        value: median(values),
+        unit,
+        aim,
+        samples: values.length,
+        spread: spreadOf(values),
+        checked,
+      });
+    const ratios = runs.map(({ seconds }, round) => seconds / (plain.runs[round] as Served).seconds);
+    const aims: Readonly<Record<string, string>> = { deterministic: '<= 1.3 x', 'int8 pages': '<= 1.05 x' };
+    return [
+      row(
+        'requests',
+        '/s',
+        runs.map(({ requestsPerSecond }) => requestsPerSecond),
+      ),
+      row(
+        'model a step',
+        'ms',
+        runs.map(({ steps, stepMs }) => stepMs.run / steps),
+      ),
+      ...(name === plain.name ? [] : [row('time against float32 pages', 'x', ratios, aims[name])]),
+    ];
+  });
+}
