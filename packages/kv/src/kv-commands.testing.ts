@@ -1,8 +1,9 @@
 import type fc from 'fast-check';
 import { expect } from 'vitest';
 import { checkKv } from './check-kv.ts';
-import type { CacheMode, KvLease } from './kv-cache.ts';
+import type { CacheMode, KvCache, KvLease } from './kv-cache.ts';
 import type { DrivenCache, KvModel, ModelSequence } from './kv-model.testing.ts';
+import type { Breakpoint, ClaimOptions } from './lifetimes.ts';
 
 /** One cache, or several that have to behave alike. */
 export type Driven = readonly DrivenCache[];
@@ -50,6 +51,8 @@ export interface AcquireFields {
   readonly mode: CacheMode;
   readonly roomTokens: number;
   readonly keepPages: number;
+  readonly claim: ClaimOptions;
+  readonly breakpoints: readonly Breakpoint[];
 }
 
 export class Acquire implements KvCommand {
@@ -64,9 +67,16 @@ export class Acquire implements KvCommand {
   }
 
   run(model: KvModel, driven: Driven): void {
-    const { tokens, promptTokens, salt, mode, roomTokens, keepPages } = this.fields;
-    const expected = mode === 'bypass' ? 0 : model.longestPrefix(tokens.slice(0, promptTokens), salt);
-    const request = { tokens: Uint32Array.from(tokens), tokenCount: promptTokens, salt, mode, roomTokens, keepPages };
+    const { tokens, promptTokens, salt, mode, claim: options, breakpoints, ...rooms } = this.fields;
+    const { keepPages } = rooms;
+    const prompt = tokens.slice(0, promptTokens);
+    const [atLeast, atMost] = mode === 'bypass' ? [0, 0] : [model.atLeast(prompt, salt), model.atMost(prompt, salt)];
+    const stops = breakpoints.length === 0 ? {} : { breakpoints };
+    const request = {
+      ...{ tokens: Uint32Array.from(tokens), tokenCount: promptTokens, salt, mode, claim: options },
+      ...rooms,
+      ...stops,
+    };
     const before = driven.map(({ cache }) => cache.stats());
     const results = driven.map(({ cache }) => cache.acquire(request));
     const leases = results.flatMap((result) => (result.ok ? [result.lease] : []));
@@ -77,13 +87,17 @@ export class Acquire implements KvCommand {
     for (const [at, lease] of leases.entries()) {
       const { cache } = driven[at] as DrivenCache;
       const whatWasLeft = cache.freePages + cache.evictablePages - keepPages;
-      expectMatch(lease, { expected, isExact: before[at]?.evictedPages === 0, whatWasLeft, pageSize: cache.pageSize });
+      expectMatch(lease, { atLeast, atMost, isExact: before[at]?.evictedPages === 0, whatWasLeft, cache });
       expect(whatWasLeft).toBeGreaterThanOrEqual(0);
       expect(lease.pageCount * cache.pageSize).toBeGreaterThan(lease.matchedTokens);
     }
     const first = leases[0];
     if (first !== undefined) {
-      const sequence = model.add({ salt, mode, tokens, written: first.matchedTokens });
+      const sequence = model.add({
+        ...{ salt, mode, tokens, options, written: first.matchedTokens },
+        storeTokens: breakpoints.at(-1)?.tokens ?? Number.POSITIVE_INFINITY,
+      });
+      if (mode === 'share') model.supersede(sequence);
       for (const [at, lease] of leases.entries()) driven[at]?.leases.set(sequence.id, lease);
     }
     expectLaws(model, driven);
@@ -162,8 +176,13 @@ export class Fork extends SequenceCommand {
     const first = results[0];
     if (first?.ok !== true) return;
     const tokens = [...sequence.tokens.slice(0, written), ...this.tail].slice(0, TOKENS);
-    const fork = model.add({ salt, mode, tokens, written });
+    const stores = sequence.claim !== undefined && !sequence.claim.isOver;
+    const { options, storeTokens } = sequence;
+    const forkMode = stores || mode !== 'share' ? mode : 'use-only';
+    const fork = model.add({ salt, mode: forkMode, tokens, written, options, storeTokens });
     fork.isDetached = sequence.isDetached;
+    // What was published of it is what both cover; the partly filled page is the fork's own.
+    if (fork.claim !== undefined && sequence.claim !== undefined) fork.claim.tokens = fullPagesOf(sequence, model);
     const places = first.copies.map((_, at) => first.lease.sharedPages + at);
     fork.source = { sequence, places };
     driven.forEach((each, at) => {
@@ -242,11 +261,12 @@ function transfer(sequence: ModelSequence, driven: Driven): void {
   sequence.source = undefined;
 }
 
-function expectLaws(model: KvModel, driven: Driven): void {
+export function expectLaws(model: KvModel, driven: Driven): void {
   for (const each of driven) {
     const faults = checkKv(each.cache);
     if (faults.length > 0) expect(faults).toEqual([]);
     each.expectRows(model.sequences);
+    each.expectPins(model.pins);
   }
   expectAlike(driven.map(({ cache }) => withoutNodes(cache.stats())));
 }
@@ -254,14 +274,20 @@ function expectLaws(model: KvModel, driven: Driven): void {
 /** Recomputed tokens are the prompt less its longest common prefix; less only when the page to copy from had to make room. */
 function expectMatch(
   lease: KvLease,
-  facts: { expected: number; isExact: boolean; whatWasLeft: number; pageSize: number },
+  facts: { atLeast: number; atMost: number; isExact: boolean; whatWasLeft: number; cache: KvCache },
 ): void {
-  const { expected, pageSize } = facts;
-  expect(lease.matchedTokens).toBeLessThanOrEqual(expected);
-  if (!facts.isExact || lease.matchedTokens === expected) return;
-  expect(lease.matchedTokens).toBe(expected - (expected % pageSize));
+  const { atLeast, atMost, cache } = facts;
+  expect(lease.matchedTokens).toBeLessThanOrEqual(atMost);
+  if (!facts.isExact || lease.matchedTokens >= atLeast) return;
+  expect(lease.matchedTokens).toBeGreaterThanOrEqual(atLeast - (atLeast % cache.pageSize));
   expect(facts.whatWasLeft).toBe(0);
   expect(lease.missReason).toBe('evicted');
+}
+
+/** What the claim of a fork's parent covers in full pages: a sealed tail is not shared. */
+function fullPagesOf(sequence: ModelSequence, model: KvModel): readonly number[] {
+  const covered = sequence.claim?.tokens ?? [];
+  return covered.slice(0, covered.length - (covered.length % model.pageSize));
 }
 
 /** What must be the same whatever the index; page ids need not be. */
@@ -270,7 +296,7 @@ function describeLease(lease: KvLease): unknown {
   return { matchedTokens, missReason, pageCount, sharedPages, copied: copies.map(({ tokens }) => tokens) };
 }
 
-function expectAlike(outcomes: readonly unknown[]): void {
+export function expectAlike(outcomes: readonly unknown[]): void {
   // One cache is alike to itself; comparing is what takes the time.
   for (const outcome of outcomes.slice(1)) expect(outcome).toEqual(outcomes[0]);
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { INDEXES, PROPERTY_RUNS } from './cache.testing.ts';
-import { kvCommands } from './kv-arbitrary.testing.ts';
+import { kvCommands, type Lives } from './kv-arbitrary.testing.ts';
 import { expectCleanEnd } from './kv-commands.testing.ts';
 import { DrivenCache, KvModel } from './kv-model.testing.ts';
 import { createKvCache } from './paged-kv-cache.ts';
@@ -10,18 +10,27 @@ import { createKvCache } from './paged-kv-cache.ts';
 const POOL = fc.record({ pageSize: fc.integer({ min: 1, max: 4 }), spare: fc.integer({ min: 0, max: 12 }) });
 const TIMEOUT_MS = 60_000 + 50 * PROPERTY_RUNS;
 
-function checkLives(indexes: readonly ('radix' | 'linear')[]): void {
+// A third of the runs each: the largest part of the time goes into checking every law after every command.
+const RUNS = { plain: PROPERTY_RUNS, timely: PROPERTY_RUNS, late: PROPERTY_RUNS } as const;
+
+function checkLives(lives: Lives, indexes: readonly ('radix' | 'linear')[]): void {
   fc.assert(
-    fc.property(POOL, kvCommands(), ({ pageSize, spare }, commands) => {
+    fc.property(POOL, kvCommands(lives), ({ pageSize, spare }, commands) => {
       const pages = 2 + Math.ceil(24 / pageSize) + spare;
-      const driven = indexes.map(
-        (index) => new DrivenCache(createKvCache({ pages, pageSize, index, ghostEntries: 500 })),
-      );
       const model = new KvModel(pageSize);
+      const clock = () => model.nowMs;
+      const pinBudgetPages = Math.floor(pages / 4);
+      const lifetimes = lives === 'plain' ? {} : { sessionIdleMs: 500 };
+      const driven = indexes.map(
+        (index) =>
+          new DrivenCache(
+            createKvCache({ pages, pageSize, index, clock, pinBudgetPages, lifetimes, ghostEntries: 500 }),
+          ),
+      );
       fc.modelRun(() => ({ model, real: driven }), commands);
       expectCleanEnd(model, driven);
     }),
-    { numRuns: PROPERTY_RUNS },
+    { numRuns: RUNS[lives] },
   );
 }
 
@@ -29,7 +38,17 @@ describe.each(INDEXES)('a cache with the %s index, driven at random', (index) =>
   it(
     'keeps every law, reuses the longest common prefix to the token, and leaves no page behind',
     () => {
-      checkLives([index]);
+      checkLives('plain', [index]);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('a cache whose entries end by request and by time, driven at random', () => {
+  it(
+    'keeps every law and every pin, finds what is claimed and nothing else, also where expiry is late',
+    () => {
+      checkLives('late', ['radix']);
     },
     TIMEOUT_MS,
   );
@@ -39,7 +58,7 @@ describe('the radix index and the naive one, driven alike', () => {
   it(
     'answer alike, evict alike and explain misses alike',
     () => {
-      checkLives(['radix', 'linear']);
+      checkLives('timely', ['radix', 'linear']);
     },
     TIMEOUT_MS,
   );

@@ -1,6 +1,7 @@
 import { InvariantBroken, type KvCache, type KvLease, pagesFor } from '@octavo/kv';
 import { SchedulerError } from './errors.ts';
 import type { RunningSet } from './running-set.ts';
+import { SaltQuota, type SaltQuotaOptions } from './salt-quota.ts';
 import type { Sequence } from './sequence.ts';
 import { SingleFlight } from './single-flight.ts';
 import { WaitingQueue } from './waiting-queue.ts';
@@ -15,6 +16,7 @@ export interface AdmissionOptions {
   readonly kv: KvCache;
   readonly watermarkPages: number;
   readonly singleFlight: boolean;
+  readonly saltQuota: SaltQuotaOptions;
 }
 
 /**
@@ -26,6 +28,7 @@ export interface AdmissionOptions {
 export class Admission {
   readonly queue = new WaitingQueue();
   readonly singleFlight: SingleFlight;
+  readonly quota: SaltQuota;
   parkedCount = 0;
   #parksLeft = PARKS_PER_STEP;
 
@@ -39,15 +42,16 @@ export class Admission {
     this.#watermarkPages = options.watermarkPages;
     this.#usesSingleFlight = options.singleFlight;
     this.#running = running;
+    this.quota = new SaltQuota(options.saltQuota, options.kv.pageSize);
     this.singleFlight = new SingleFlight(options.kv.pageSize, (sequence) => {
       this.parkedCount -= 1;
       this.#enqueue(sequence);
     });
   }
 
-  /** Waiting sequences, parked ones included. */
+  /** Waiting sequences, parked and held ones included. */
   get waitingCount(): number {
-    return this.queue.count + this.parkedCount;
+    return this.queue.count + this.parkedCount + this.quota.heldCount;
   }
 
   /** Effect: a submitted sequence waits. */
@@ -69,10 +73,12 @@ export class Admission {
     else if (sequence.state === 'parked') {
       this.singleFlight.forget(sequence);
       this.parkedCount -= 1;
-    } else if (sequence.state === 'running') {
+    } else if (sequence.state === 'held') this.quota.forget(sequence);
+    else if (sequence.state === 'running') {
       this.#running.remove(sequence);
       this.singleFlight.withdraw(sequence);
       sequence.drop();
+      for (const freed of this.quota.left(sequence)) this.#enqueue(freed);
     }
   }
 
@@ -83,7 +89,7 @@ export class Admission {
   parkWaiters(): void {
     this.#parksLeft = PARKS_PER_STEP;
     while (this.singleFlight.inFlightPages > 0) {
-      const sequence = this.queue.first();
+      const sequence = this.#firstWithinQuota();
       if (sequence === undefined || !this.#tryPark(sequence, this.#match(sequence))) return;
     }
   }
@@ -91,7 +97,7 @@ export class Admission {
   /** The next sequence, admitted with room for its first chunk of at most `chunkTokens`; undefined when nobody can be. */
   tryAdmit(chunkTokens: number): Sequence | undefined {
     for (;;) {
-      const sequence = this.queue.first();
+      const sequence = this.#firstWithinQuota();
       if (sequence === undefined || this.#parksLeft === 0) return undefined;
       const matched = this.#match(sequence);
       if (this.#tryPark(sequence, matched)) continue;
@@ -99,6 +105,16 @@ export class Admission {
       if (lease === undefined) return undefined;
       this.#admit(sequence, lease);
       return sequence;
+    }
+  }
+
+  /** The first of the queue whose salt has room; those before it are held aside. */
+  #firstWithinQuota(): Sequence | undefined {
+    for (;;) {
+      const sequence = this.queue.first();
+      if (sequence === undefined || !this.quota.isFull(sequence)) return sequence;
+      this.queue.remove(sequence);
+      this.quota.hold(sequence);
     }
   }
 
@@ -125,6 +141,7 @@ export class Admission {
     this.queue.remove(sequence);
     sequence.take(lease, this.#kv.pageSize);
     this.#running.add(sequence);
+    this.quota.admitted(sequence);
     if (this.#usesSingleFlight) this.singleFlight.produce(sequence);
   }
 
@@ -132,9 +149,13 @@ export class Admission {
     const { tokenCount } = sequence;
     const isReserving = sequence.preemptions >= MAX_PREEMPTIONS;
     const room = isReserving ? tokenCount : Math.min(tokenCount, matched + chunkTokens);
-    const { tokens, salt, mode } = sequence;
+    const { tokens, salt, mode, claim, breakpoints } = sequence;
     const keepPages = this.#watermarkPages + this.#reservePages(sequence, room);
-    const answer = this.#kv.acquire({ tokens, tokenCount, salt, mode, roomTokens: room, keepPages });
+    const answer = this.#kv.acquire({
+      ...{ tokens, tokenCount, salt, mode, keepPages, roomTokens: room },
+      ...(claim === undefined ? {} : { claim }),
+      ...(breakpoints === undefined ? {} : { breakpoints }),
+    });
     if (answer.ok) return this.#reserved(sequence, answer.lease);
     if (this.#running.count > 0) return undefined;
     // Alone it fits: `submit` saw to that.

@@ -49,7 +49,7 @@ function checkSequence(sequence: Sequence, inside: SchedulerInternals, violation
 
 function checkQueues(inside: SchedulerInternals, violations: string[]): void {
   const { admission, running, book } = inside;
-  const counts = { waiting: 0, parked: 0, running: 0, ended: 0 };
+  const counts = { waiting: 0, parked: 0, held: 0, running: 0, ended: 0 };
   for (const sequence of book.live()) counts[sequence.state] += 1;
   if (counts.waiting !== admission.queue.count)
     violations.push(`${counts.waiting} wait, ${admission.queue.count} queue`);
@@ -144,10 +144,29 @@ function checkSingleFlight(inside: SchedulerInternals, violations: string[]): vo
     }
   }
   const { admission } = inside;
+  checkQuota(inside, violations);
   if (waiters !== admission.parkedCount)
     violations.push(`${admission.parkedCount} are parked, ${waiters} are waited for`);
   if (pages !== admission.singleFlight.inFlightPages) {
     violations.push(`${admission.singleFlight.inFlightPages} pages are in flight, not ${pages}`);
+  }
+}
+
+/** What is counted a salt is what runs and is held there. */
+function checkQuota({ admission, running, book, pageSize }: SchedulerInternals, violations: string[]): void {
+  const counted = new Map([...admission.quota.uses()].map((use) => [use.salt, use]));
+  const held = [...book.live()].filter(({ state }) => state === 'held');
+  if (held.length !== admission.quota.heldCount)
+    violations.push(`${held.length} are held by their quota, but ${admission.quota.heldCount} are counted`);
+  for (const salt of new Set([...counted.keys(), ...running.map((sequence) => sequence.salt)])) {
+    const own = running.filter((sequence) => sequence.salt === salt);
+    const pages = own.reduce((sum, { wholeTokens }) => sum + pagesFor(wholeTokens, pageSize), 0);
+    const use = counted.get(salt);
+    if (use?.running !== own.length || use.pages !== pages) {
+      violations.push(
+        `${own.length} of salt "${salt}" run and need ${pages} pages, but ${use?.running} and ${use?.pages} are counted`,
+      );
+    }
   }
 }
 

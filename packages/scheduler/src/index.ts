@@ -6,6 +6,7 @@ export { SchedulerError, type SchedulerErrorCode } from './errors.ts';
 export type { PlanInspection, PlannedSequence } from './plan-inspection.ts';
 export { RecomputeScheduler } from './recompute-scheduler.ts';
 export { createScheduler, Scheduler } from './scheduler.ts';
+export type { SaltQuotaOptions } from './salt-quota.ts';
 export type { RecomputeOptions, SchedulerOptions, StepLimits } from './scheduler-options.ts';
 export type * from './step-plan.ts';
 export { LEVEL_COUNT } from './step-plan.ts';

@@ -2,6 +2,7 @@ import type { KvCache } from '@octavo/kv';
 import type { AttentionMode } from './attention-planner.ts';
 import { type AttentionCosts, MEASURED_COSTS } from './cost-model.ts';
 import { SchedulerError } from './errors.ts';
+import type { SaltQuotaOptions } from './salt-quota.ts';
 
 /** Limits of any step source. */
 export interface StepLimits {
@@ -20,6 +21,8 @@ export interface SchedulerOptions extends StepLimits {
   readonly watermarkPages?: number;
   /** False: equal cold prefixes are computed by each request for itself (the ablation). Default true. */
   readonly singleFlight?: boolean;
+  /** What the sequences of one salt may take at the same time. Default: no limits of its own. */
+  readonly saltQuota?: SaltQuotaOptions;
   /** `flat`: no page is shared between sequences within a step (the ablation). Default `levels`. */
   readonly attention?: AttentionMode;
   /** Sliding windows of the model's layers, in tokens, each at least 1: plans then say what layers with a window read. Default none. */
@@ -37,7 +40,7 @@ export type RecomputeOptions = StepLimits;
 
 const COSTS = ['gather', 'score', 'level', 'merge'] as const;
 const LIMITS = ['maxSequences', 'tokenBudget', 'maxWaiting'] as const;
-const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'attention', 'windows', 'attentionCosts', 'checks'];
+const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'saltQuota', 'attention', 'windows', 'attentionCosts', 'checks'];
 
 /** The options with every default filled in, frozen. Throws `INVALID_OPTION`. */
 export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOptions> {
@@ -45,9 +48,12 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
   assertLimits(options);
   const { kv, singleFlight = true, attention = 'levels', attentionCosts = MEASURED_COSTS } = options;
   const { windows = [], checks = 'none' } = options;
+  const { saltQuota = {} } = options;
+  assertQuota(saltQuota);
   const watermarkPages = options.watermarkPages ?? Math.floor((kv.pages - 1) / 100);
-  if (!Number.isInteger(watermarkPages) || watermarkPages < 0 || watermarkPages >= kv.pages - 1) {
-    const most = kv.pages - 2;
+  const spare = kv.pages - 1 - kv.pinBudgetPages;
+  if (!Number.isInteger(watermarkPages) || watermarkPages < 0 || watermarkPages >= spare) {
+    const most = spare - 1;
     throw invalid(`watermarkPages is ${watermarkPages}; give a whole number of pages from 0 to ${most}.`);
   }
   for (const window of windows) {
@@ -59,7 +65,17 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
     if (!Number.isInteger(cost) || cost < 0)
       throw invalid(`attentionCosts.${name} is ${cost}; give a whole number from 0.`);
   }
-  return Object.freeze({ ...options, kv, watermarkPages, singleFlight, attention, windows, attentionCosts, checks });
+  return Object.freeze({ ...options, kv, watermarkPages, singleFlight, saltQuota, attention, windows, attentionCosts, checks });
+}
+
+function assertQuota(quota: SaltQuotaOptions): void {
+  assertKnown(quota, ['maxRunning', 'maxPages']);
+  for (const name of ['maxRunning', 'maxPages'] as const) {
+    const value = quota[name];
+    if (value !== undefined && (!Number.isInteger(value) || value < 1)) {
+      throw invalid(`saltQuota.${name} is ${value}; give a whole number, at least 1.`);
+    }
+  }
 }
 
 /** As `resolvedOptions`, for the baseline without K/V. */

@@ -79,7 +79,9 @@ export class Scheduler implements StepSource {
 
   /** Pages that one sequence can have at most: what `submit` compares with. */
   get maxSequencePages(): number {
-    return this.#kv.pages - 1 - this.#options.watermarkPages;
+    const { pages, pinBudgetPages } = this.#kv;
+    // Pinned pages cannot make room: whatever the pins, the rest of the pool is there for requests.
+    return Math.min(pages - 1 - pinBudgetPages - this.#options.watermarkPages, this.#admission.quota.maxPages);
   }
 
   submit(request: SequenceRequest): SubmitResult {
@@ -102,6 +104,7 @@ export class Scheduler implements StepSource {
 
   plan(): StepPlan | undefined {
     this.#flight.assertNone();
+    this.#kv.expire();
     this.#composer.compose();
     return this.#writePlan();
   }
@@ -177,7 +180,7 @@ export class Scheduler implements StepSource {
   #publish(sequence: Sequence): void {
     const lease = sequence.held();
     const fullPages = fullPagesIn(sequence.computedTokens, this.#pageSize);
-    if (sequence.mode === 'bypass' || fullPages <= lease.sharedPages) return;
+    if (sequence.mode !== 'share' || fullPages <= lease.sharedPages) return;
     lease.publish(sequence.tokens, sequence.computedTokens);
     sequence.refreshTable(this.#pageSize);
     // Cut off from the index by `clear`, a lease publishes no more; nobody should wait for it.
@@ -186,7 +189,7 @@ export class Scheduler implements StepSource {
   }
 
   #seal(sequence: Sequence): void {
-    if (sequence.mode === 'bypass') return;
+    if (sequence.mode !== 'share') return;
     this.#publish(sequence);
     // The last sampled token was never run, so it has no K/V.
     sequence.held().seal(sequence.tokens, sequence.computedTokens);

@@ -1,14 +1,23 @@
-import { type CacheMode, InvariantBroken, type KvLease, type MissReason, pagesFor } from '@octavo/kv';
+import {
+  type Breakpoint,
+  type CacheMode,
+  type ClaimOptions,
+  InvariantBroken,
+  type KvLease,
+  type MissReason,
+  pagesFor,
+} from '@octavo/kv';
 import { NO_INT32 } from './columns.ts';
 import { SchedulerError } from './errors.ts';
 import type { SequenceRequest, SequenceUsage } from './step-source.ts';
 
 /**
- * `waiting`: in the queue. `parked`: waits for pages that a running sequence produces. `running`: has a lease. `ended`: has nothing.
+ * `waiting`: in the queue. `parked`: waits for pages that a running sequence produces. `held`: waits for room in its salt's quota.
+ * `running`: has a lease. `ended`: has nothing.
  *
- *     waiting -> running -> ended        waiting <-> parked        running -> waiting (preempted)        waiting, parked -> ended
+ *     waiting -> running -> ended        waiting <-> parked, held        running -> waiting (preempted)        waiting, parked, held -> ended
  */
-export type SequenceState = 'waiting' | 'parked' | 'running' | 'ended';
+export type SequenceState = 'waiting' | 'parked' | 'held' | 'running' | 'ended';
 
 /**
  * One token stream. It has computed tokens (their K/V is in its pages) and remaining ones; steps let the first catch up with the
@@ -18,6 +27,8 @@ export class Sequence {
   readonly id: number;
   readonly salt: string;
   readonly mode: CacheMode;
+  readonly claim: ClaimOptions | undefined;
+  readonly breakpoints: readonly Breakpoint[] | undefined;
   readonly logits: 'last' | 'all';
   readonly priority: number;
   readonly maxTokens: number;
@@ -52,6 +63,8 @@ export class Sequence {
   recomputedTokens = 0;
   preemptions = 0;
   missReason: MissReason = 'none';
+  /** Stored by leases that it gave back. */
+  storedTokens = 0;
 
   // Places in the queue and in the single-flight table; theirs to write.
   queuePlace = 0;
@@ -68,6 +81,8 @@ export class Sequence {
     this.id = id;
     this.salt = request.salt;
     this.mode = request.mode;
+    this.claim = request.claim;
+    this.breakpoints = request.breakpoints;
     this.logits = request.logits;
     this.priority = request.priority;
     this.maxTokens = request.maxTokens;
@@ -95,6 +110,7 @@ export class Sequence {
       completionTokens: this.tokenCount - this.promptTokens,
       preemptions: this.preemptions,
       missReason: this.missReason,
+      storedTokens: this.storedTokens + (this.lease?.storedTokens ?? 0),
     };
   }
 
@@ -144,6 +160,7 @@ export class Sequence {
 
   /** Effect: gives the lease back; nothing is computed any more. */
   drop(): void {
+    this.storedTokens += this.lease?.storedTokens ?? 0;
     this.lease?.release();
     this.lease = undefined;
     this.pageTable = NO_INT32;

@@ -28,9 +28,11 @@ export class SingleFlight {
 
   /** Effect: makes a submitted sequence known. O(prompt). */
   enter(sequence: Sequence): void {
-    if (sequence.mode === 'bypass') return;
-    const { tokens, promptTokens, salt } = sequence;
-    sequence.digests = promptDigests(tokens, promptTokens, this.#pageSize, salt);
+    if (sequence.mode !== 'share') return;
+    const { tokens, promptTokens, salt, breakpoints } = sequence;
+    // Beyond its last breakpoint it publishes nothing that another could wait for.
+    const storedTokens = Math.min(promptTokens, breakpoints?.at(-1)?.tokens ?? promptTokens);
+    sequence.digests = promptDigests(tokens, storedTokens, this.#pageSize, salt);
     sequence.firstInFlight = sequence.digests.length;
   }
 

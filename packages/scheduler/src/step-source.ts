@@ -2,7 +2,7 @@
  * Who yields steps: the scheduler, or the recompute baseline that keeps no K/V. An executor drives either the same way:
  * `plan()` -> run -> `commit(plan, result)`, one step at a time.
  */
-import type { CacheMode, MissReason } from '@octavo/kv';
+import type { Breakpoint, CacheMode, ClaimOptions, MissReason } from '@octavo/kv';
 import type { StepPlan, StepResult } from './step-plan.ts';
 
 export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
@@ -16,6 +16,10 @@ export interface SequenceRequest {
   /** Higher runs first; equal: first come, first served. */
   readonly priority: number;
   readonly mode: CacheMode;
+  /** How long what it stores stays. Default: until it has to make room. */
+  readonly claim?: ClaimOptions;
+  /** Positions of the prompt up to which it is worth storing. Default: all of it, and the completion. */
+  readonly breakpoints?: readonly Breakpoint[];
   /**
    * `all`: the logits of every prompt row are wanted too (scoring); needs `mode: 'bypass'`, since cached rows have none. Each prompt row is
    * a head in exactly one committed step, also when the sequence is preempted and runs rows again.
@@ -49,6 +53,8 @@ export interface SequenceUsage {
   readonly completionTokens: number;
   readonly preemptions: number;
   readonly missReason: MissReason;
+  /** Tokens of prompt and completion that it put into the cache: those that others had put there are not counted. */
+  readonly storedTokens: number;
 }
 
 /** What a commit changed; columns are reused, valid until the next commit. */
