@@ -1,8 +1,9 @@
 /** The public face of the engine: what a serving stack passes in and gets back. */
 import type { KvType, WeightFormat } from '@octavo/graph';
-import type { MissReason } from '@octavo/kv';
+import type { LifetimeDefaults, MissReason, PinResult } from '@octavo/kv';
 import type { HubSettings } from '@octavo/models';
-import type { FinishReason } from '@octavo/scheduler';
+import type { FinishReason, SaltQuotaOptions } from '@octavo/scheduler';
+import type { CacheRequestOptions, EngineCache, WarmOptions, WarmResult } from './cache-api.ts';
 import type { EngineStats } from './engine-stats.ts';
 
 export type { EngineStats } from './engine-stats.ts';
@@ -48,6 +49,14 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Where compiled graphs are kept. Default: OCTAVO_CACHE, else the platform's cache folder. */
   readonly cacheFolder?: string;
+  /** Pages that pins may take at most: the rest is always there for requests. Default 0: every pin is refused. */
+  readonly pinBudgetPages?: number;
+  /** Lifetimes of what is stored, in general, by tag, and of idle sessions. Default: until it has to make room. */
+  readonly lifetimes?: LifetimeDefaults;
+  /** What the requests of one salt may take at the same time: running ones, and the pages that these may come to need. */
+  readonly saltQuota?: SaltQuotaOptions;
+  /** Events of the cache that a reader may be behind. Default 10,000. */
+  readonly eventBuffer?: number;
   /** What happens to prompts over their limit, unless a request says otherwise. Default `refuse`. */
   readonly truncation?: Truncation;
   /** Debugging: proves every step plan before its run and that nobody changed it after; a broken one stops the engine. Slow. Default false. */
@@ -89,7 +98,7 @@ export interface SamplingOptions {
   readonly seed?: number;
 }
 
-export interface RequestOptions extends SamplingOptions {
+export interface RequestOptions extends SamplingOptions, CacheRequestOptions {
   /** Default: generation_config.json, else 256; clipped to what the context leaves. */
   readonly maxTokens?: number;
   readonly stop?: readonly string[];
@@ -98,8 +107,6 @@ export interface RequestOptions extends SamplingOptions {
   readonly ignoreEos?: boolean;
   readonly salt?: string;
   readonly priority?: number;
-  /** `bypass`: neither use nor store. Default `share`. */
-  readonly cache?: 'share' | 'bypass';
   /** What happens when the prompt is over its limit. Default: what the engine was opened with. */
   readonly truncation?: Truncation;
   /** When it fires, the request ends, its pages return, and iteration and result reject with the signal's reason. */
@@ -184,6 +191,10 @@ export interface Usage {
   readonly completionTokens: number;
   readonly preemptions: number;
   readonly missReason: MissReason;
+  /** Tokens of prompt and completion that this request put into the cache. */
+  readonly storedTokens: number;
+  /** What became of `pin`; absent when it was not asked for. */
+  readonly pin?: PinResult;
   /** Absent when nothing was dropped. */
   readonly dropped?: Dropped;
 }
@@ -254,6 +265,8 @@ export interface EngineInfo {
  */
 export interface Engine extends AsyncDisposable {
   readonly info: EngineInfo;
+  /** What is in the cache and for how long. */
+  readonly cache: EngineCache;
   generate(request: GenerateRequest): Generation;
   chat(request: ChatRequest): Generation;
   score(request: { readonly text: string } | { readonly ids: readonly number[] | Uint32Array }): Promise<ScoreResult>;
@@ -263,8 +276,8 @@ export interface Engine extends AsyncDisposable {
    */
   warm(
     prompts: readonly (string | readonly number[] | { readonly messages: readonly Message[] })[],
-    options?: { readonly salt?: string; readonly signal?: AbortSignal },
-  ): Promise<{ readonly warmed: number; readonly computedTokens: number }>;
+    options?: WarmOptions,
+  ): Promise<WarmResult>;
   /** Ids of a text, with the model's special tokens recognised. Throws TOKENIZER_MISSING. */
   tokenize(text: string): Promise<readonly number[]>;
   /** Text of ids, special tokens included: the inverse of `tokenize`. Throws TOKENIZER_MISSING. */

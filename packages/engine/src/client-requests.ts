@@ -8,6 +8,8 @@ import type {
   SamplingOptions,
   Truncation,
 } from './api.ts';
+import type { WarmOptions } from './cache-api.ts';
+import { cacheRequestChecks, claimOf, lifetimeChecks, lifetimeOf } from './cache-requests.ts';
 import {
   type CheckTable,
   checkOptions,
@@ -18,7 +20,6 @@ import {
   isString,
   isText,
   listOf,
-  oneOf,
 } from './checks.ts';
 import { EngineError } from './errors.ts';
 import type { Calls, CompleteMessage, PromptInput } from './protocol.ts';
@@ -50,7 +51,7 @@ const requestChecks: CheckTable<RequestOptions> = {
   ignoreEos: isBoolean,
   salt: isString,
   priority: integerIn(LOWEST_PRIORITY + 1, HIGHEST_PRIORITY),
-  cache: oneOf('share', 'bypass'),
+  ...cacheRequestChecks,
   truncation: isAnything,
   signal: isSignal,
 };
@@ -75,7 +76,8 @@ export function checkGenerate(request: GenerateRequest, model: EngineInfo): Chec
 /** Throws UNKNOWN_OPTION, INVALID_OPTION, EMPTY_PROMPT. */
 export function checkChat(request: ChatRequest, model: EngineInfo): CheckedRequest {
   checkOptions('a chat request', request, chatChecks);
-  return { prompt: { kind: 'messages', messages: messagesOf(request.messages) }, ...optionsOf(request, model) };
+  const messages = messagesOf(request.messages);
+  return { prompt: { kind: 'messages', messages }, ...optionsOf(request, model, messages.length) };
 }
 
 /** Throws UNKNOWN_OPTION, INVALID_OPTION, TOKEN_OUT_OF_VOCABULARY, EMPTY_PROMPT. */
@@ -85,13 +87,11 @@ export function checkScore(request: object, model: EngineInfo): PromptInput {
 }
 
 /** Prompts to warm: each a text, ids, or messages. Throws as the other checks. */
-export function checkWarm(
-  prompts: unknown,
-  options: { readonly salt?: string },
-  model: EngineInfo,
-): Calls['warm']['input'] {
-  checkOptions<{ salt: string; signal: AbortSignal }>('the options of warm', options, {
+export function checkWarm(prompts: unknown, options: WarmOptions, model: EngineInfo): Calls['warm']['input'] {
+  checkOptions<WarmOptions>('the options of warm', options, {
+    ...lifetimeChecks,
     salt: isString,
+    pin: isBoolean,
     signal: isSignal,
   });
   if (!Array.isArray(prompts)) {
@@ -100,7 +100,12 @@ export function checkWarm(
       'The prompts to warm are no list: give a list of texts, ids or { messages }.',
     );
   }
-  return { prompts: prompts.map((prompt: unknown) => warmPrompt(prompt, model)), salt: options.salt ?? '' };
+  return {
+    prompts: prompts.map((prompt: unknown) => cachePrompt(prompt, model)),
+    salt: options.salt ?? '',
+    claim: claimOf(options),
+    pin: options.pin ?? false,
+  };
 }
 
 /**
@@ -138,10 +143,11 @@ export function checkShorter(shorter: unknown, model: EngineInfo): PromptInput {
   return { kind: 'messages', messages: messagesOf(messages) };
 }
 
-function warmPrompt(prompt: unknown, model: EngineInfo): PromptInput {
+/** A text, ids or messages. Throws as the other checks. */
+export function cachePrompt(prompt: unknown, model: EngineInfo): PromptInput {
   if (typeof prompt === 'string') return { kind: 'text', text: prompt };
   if (Array.isArray(prompt) || prompt instanceof Uint32Array) return { kind: 'ids', ids: idsOf(prompt, model) };
-  checkOptions<{ messages: unknown }>('a prompt to warm', prompt, { messages: isAnything });
+  checkOptions<{ messages: unknown }>('a prompt', prompt, { messages: isAnything });
   return { kind: 'messages', messages: messagesOf((prompt as { messages?: unknown }).messages) };
 }
 
@@ -212,7 +218,7 @@ function messagesOf(messages: unknown): Message[] {
   });
 }
 
-function optionsOf(request: RequestOptions, model: EngineInfo): Omit<CheckedRequest, 'prompt'> {
+function optionsOf(request: RequestOptions, model: EngineInfo, messages?: number): Omit<CheckedRequest, 'prompt'> {
   return {
     stop: [...(request.stop ?? [])],
     stopIds: Array.from(idsOf(request.stopIds ?? [], model)),
@@ -220,6 +226,7 @@ function optionsOf(request: RequestOptions, model: EngineInfo): Omit<CheckedRequ
     salt: request.salt ?? '',
     priority: request.priority ?? 0,
     cache: request.cache ?? 'share',
+    lifetime: lifetimeOf(request, messages),
     sampling: samplingOf(request),
     ...(request.maxTokens === undefined ? {} : { maxTokens: request.maxTokens }),
   };

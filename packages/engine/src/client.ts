@@ -10,10 +10,12 @@ import type {
   OpenProgress,
   RequestOptions,
   ScoreResult,
-  TruncateFunction,
 } from './api.ts';
+import type { EngineCache, WarmOptions, WarmResult } from './cache-api.ts';
+import { CacheClient } from './cache-client.ts';
 import {
   type CheckedRequest,
+  cachePrompt,
   checkChat,
   checkGenerate,
   checkScore,
@@ -23,19 +25,11 @@ import {
   idsOf,
   truncationOf,
 } from './client-requests.ts';
+import type { OpenCall, OpenGeneration, OverLimit, Sent } from './client-state.ts';
 import { monotonicMs } from './clock.ts';
 import { EngineError } from './errors.ts';
 import { GenerationBuffer } from './generation.ts';
-import type {
-  CallKind,
-  CallMessage,
-  Calls,
-  CompleteMessage,
-  HostMessage,
-  Reply,
-  RequestEvent,
-  RequestId,
-} from './protocol.ts';
+import type { CallKind, CallMessage, Calls, HostMessage, Reply, RequestEvent, RequestId } from './protocol.ts';
 import type { Connect, Transport } from './transport.ts';
 import { REFUSE, type ResolvedTruncation } from './truncation/resolve-truncation.ts';
 import { fromWireError } from './wire-error.ts';
@@ -46,30 +40,7 @@ export interface ClientDefaults {
   readonly truncation?: ResolvedTruncation;
 }
 
-/** A request that was sent. */
-interface Sent {
-  readonly message: CompleteMessage;
-  /** There when prompts over the limit come back to the caller. */
-  readonly truncate: TruncateFunction | undefined;
-  isAborted: boolean;
-}
-
-interface OpenGeneration {
-  readonly buffer: GenerationBuffer;
-  readonly sent: Sent;
-  /** Stops listening to the caller's signal. */
-  readonly detach: () => void;
-}
-
-interface OpenCall {
-  readonly resolve: (output: Calls[CallKind]['output']) => void;
-  readonly reject: (reason: unknown) => void;
-  readonly detach: () => void;
-}
-
-type OverLimit = Extract<RequestEvent, { readonly kind: 'over-limit' }>;
 type WarmPrompts = Parameters<Engine['warm']>[0];
-type WarmOptions = NonNullable<Parameters<Engine['warm']>[1]>;
 
 /** Connects and waits until the host has opened the model. Rejects with the host's error, after its thread is gone. */
 export function openClient(connect: Connect, defaults: ClientDefaults = {}): Promise<Engine> {
@@ -94,6 +65,7 @@ export function openClient(connect: Connect, defaults: ClientDefaults = {}): Pro
 
 class EngineClient implements Engine {
   readonly info: EngineInfo;
+  readonly cache: EngineCache;
   readonly #transport: Transport;
   readonly #truncation: ResolvedTruncation;
   readonly #generations = new Map<RequestId, OpenGeneration>();
@@ -108,6 +80,10 @@ class EngineClient implements Engine {
     this.info = info;
     this.#transport = transport;
     this.#truncation = truncation;
+    this.cache = new CacheClient({
+      call: (kind, input, signal) => this.#call(kind, input, signal),
+      promptOf: (prompt) => cachePrompt(prompt, info),
+    });
   }
 
   generate(request: GenerateRequest): Generation {
@@ -124,7 +100,7 @@ class EngineClient implements Engine {
     return this.#call('score', checkScore(request, this.info));
   }
 
-  async warm(prompts: WarmPrompts, options: WarmOptions = {}): Promise<{ warmed: number; computedTokens: number }> {
+  async warm(prompts: WarmPrompts, options: WarmOptions = {}): Promise<WarmResult> {
     return this.#call('warm', checkWarm(prompts, options, this.info), options.signal);
   }
 

@@ -1,5 +1,7 @@
 /** Engine options, checked and filled in: a frozen value that crosses the thread border. */
 import type { KvType, WeightFormat } from '@octavo/graph';
+import type { LifetimeDefaults } from '@octavo/kv';
+import type { SaltQuotaOptions } from '@octavo/scheduler';
 import type { EngineOptions } from './api.ts';
 import {
   type CheckTable,
@@ -34,6 +36,10 @@ export interface EngineConfig {
   readonly threads?: number;
   readonly cacheFolder?: string;
   readonly verifyPlans: boolean;
+  readonly pinBudgetPages: number;
+  readonly lifetimes: LifetimeDefaults;
+  readonly saltQuota: SaltQuotaOptions;
+  readonly eventBuffer: number;
 }
 
 const checks: CheckTable<EngineOptions> = {
@@ -59,6 +65,11 @@ const checks: CheckTable<EngineOptions> = {
   // Checked where it is kept: in the caller's thread.
   truncation: isAnything,
   verifyPlans: isBoolean,
+  pinBudgetPages: integerIn(0),
+  // Checked by the packages that they are for.
+  lifetimes: isAnything,
+  saltQuota: isAnything,
+  eventBuffer: integerIn(0),
   onProgress: isFunction,
   file: isText,
   revision: isText,
@@ -89,6 +100,10 @@ export function engineConfig(options: EngineOptions): EngineConfig {
     kvCache: options.kvCache ?? true,
     index: options.index ?? 'radix',
     verifyPlans: options.verifyPlans ?? false,
+    pinBudgetPages: options.pinBudgetPages ?? 0,
+    lifetimes: options.lifetimes ?? {},
+    saltQuota: options.saltQuota ?? {},
+    eventBuffer: options.eventBuffer ?? 10_000,
     ...(pages === undefined ? {} : { pages }),
     ...(memory === undefined ? {} : { memory }),
     ...(contextTokens === undefined ? {} : { contextTokens }),

@@ -2,6 +2,7 @@
 import { describe } from 'vitest';
 import type { EngineOptions } from './api.ts';
 import { describeAborts } from './contract/aborts.testing.ts';
+import { describeCache } from './contract/cache.testing.ts';
 import { describeErrors } from './contract/errors.testing.ts';
 import { describeLifecycle } from './contract/lifecycle.testing.ts';
 import { describeScoring } from './contract/scoring.testing.ts';
@@ -21,6 +22,7 @@ export function describeEngineContract(mode: NonNullable<EngineOptions['mode']>)
     describeAborts(open);
     describeScoring(open);
     describe('a prompt over its limit', () => describeTruncation(open));
+    describe('the cache', () => describeCache(open));
     describeErrors(open);
     describeLifecycle(open);
   });

@@ -4,6 +4,7 @@ import { checkKv, createKvCache, type KvCache, type KvStats } from '@octavo/kv';
 import { checkScheduler, createScheduler, RecomputeScheduler, type StepSource } from '@octavo/scheduler';
 import type { TextCodec } from '@octavo/text';
 import type { EngineInfo } from './api.ts';
+import { monotonicMs } from './clock.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { EngineError } from './errors.ts';
 import { DEFAULT_MAX_TOKENS } from './generation-config.ts';
@@ -123,11 +124,13 @@ function stepSource(config: EngineConfig, store: PageStore, { windows }: ModelSh
     };
   }
   const { pages, pageSize } = store.layout;
-  const kv = createKvCache({ pages, pageSize, index });
+  const { pinBudgetPages, lifetimes, eventBuffer, saltQuota } = config;
+  const kv = createKvCache({ pages, pageSize, index, pinBudgetPages, lifetimes, eventBuffer, clock: monotonicMs });
   const source = createScheduler({
     ...limits,
     kv,
     windows,
+    saltQuota,
     // A fixed grid has no groups of several sequences.
     attention: config.deterministic ? 'flat' : 'levels',
     checks: verifyPlans ? 'every-step' : 'none',

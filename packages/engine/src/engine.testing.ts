@@ -74,7 +74,7 @@ export function expectGoldens(results: readonly GenerateResult[], goldens: reado
   }
 }
 
-/** No law is broken, nothing runs, and every page is free or evictable. */
+/** No law is broken, nothing runs, and every page is free, evictable or pinned. */
 export async function expectIdle(engine: Engine): Promise<void> {
   expect(await engine.audit()).toEqual([]);
   const { kv, waiting, running } = await engine.stats();
@@ -91,7 +91,7 @@ export async function expectIdle(engine: Engine): Promise<void> {
     privatePages: 0,
     detachedPages: 0,
   });
-  expect(kv.freePages + kv.evictablePages).toBe(kv.totalPages);
+  expect(kv.freePages + kv.evictablePages + kv.pinnedPages).toBe(kv.totalPages);
 }
 
 /** The error that a promise rejects with. Fails when it is none of ours. */

@@ -38,6 +38,8 @@ export const ENGINE_ERROR_CODES = [
   'OPEN_FAILED',
   /** The engine was closed before the request ended, or before it began. */
   'ENGINE_CLOSED',
+  /** Events of the cache are no longer kept that a reader asked for. */
+  'EVENTS_LOST',
   /** The runtime failed in a step of this request. */
   'RUN_FAILED',
   /** A request failed outside the run, for a reason that has no code of its own. */

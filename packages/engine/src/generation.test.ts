@@ -12,6 +12,7 @@ const outcome: Outcome = {
     recomputedTokens: 0,
     completionTokens: 2,
     preemptions: 0,
+    storedTokens: 0,
     missReason: 'cold',
   },
   timings: { queueMs: 1, ttftMs: 2, totalMs: 3, perTokenMs: 1 },

@@ -1,4 +1,5 @@
 export type * from './api.ts';
+export type * from './cache-api.ts';
 export type { ModelParts } from './engine-parts.ts';
 export {
   type AnyErrorCode,

@@ -5,9 +5,11 @@
  *     client  -- complete, call, abort, close -->  host
  *     client  <-- progress, opened | open-failed, step, reply, broken, closed --  host
  */
-import type { CacheMode } from '@octavo/kv';
+import type { CacheMode, ClaimOptions, Invalidation, InvalidationTarget, KvEvent, PinResult } from '@octavo/kv';
 import type { FinishReason } from '@octavo/scheduler';
 import type { EngineInfo, EngineStats, Message, OpenProgress, ScoreResult, Timings, Usage } from './api.ts';
+import type { CacheStats, WarmResult } from './cache-api.ts';
+import type { WireLifetime } from './cache-requests.ts';
 import type { AnyErrorCode } from './errors.ts';
 import type { ResolvedSampling } from './sampling/resolve-sampling.ts';
 import type { TruncationRule } from './truncation/resolve-truncation.ts';
@@ -43,6 +45,7 @@ export interface CompleteMessage {
   readonly salt: string;
   readonly priority: number;
   readonly cache: CacheMode;
+  readonly lifetime: WireLifetime;
   readonly sampling: ResolvedSampling;
   readonly truncation: TruncationRule;
   /** The prompt that the caller's function made this one of; its message had the same id. */
@@ -51,17 +54,39 @@ export interface CompleteMessage {
   readonly submittedMs: number;
 }
 
+/** Events of the cache, in order. */
+export interface EventBatch {
+  readonly events: readonly KvEvent[];
+  /** Number of the last one that is known to whoever got these. */
+  readonly lastSequence: number;
+}
+
 /** Questions with one answer: kind -> what is asked and what is answered. */
 export interface Calls {
   readonly tokenize: { readonly input: string; readonly output: readonly number[] };
   readonly detokenize: { readonly input: readonly number[]; readonly output: string };
   readonly score: { readonly input: PromptInput; readonly output: ScoreResult };
   readonly warm: {
-    readonly input: { readonly prompts: readonly PromptInput[]; readonly salt: string };
-    readonly output: { readonly warmed: number; readonly computedTokens: number };
+    readonly input: {
+      readonly prompts: readonly PromptInput[];
+      readonly salt: string;
+      readonly claim: ClaimOptions;
+      readonly pin: boolean;
+    };
+    readonly output: WarmResult;
   };
   readonly stats: { readonly input: null; readonly output: EngineStats };
   readonly audit: { readonly input: null; readonly output: readonly string[] };
+  /** How many top prefixes are wanted. */
+  readonly 'cache-stats': { readonly input: number; readonly output: CacheStats };
+  readonly 'cache-invalidate': { readonly input: InvalidationTarget; readonly output: Invalidation };
+  readonly 'cache-pin': {
+    readonly input: { readonly prompt: PromptInput; readonly salt: string; readonly claim: ClaimOptions };
+    readonly output: PinResult;
+  };
+  readonly 'cache-unpin': { readonly input: number; readonly output: boolean };
+  /** Answered when there is an event behind `after`; at once, with the number of the last one, without `after`. */
+  readonly 'cache-events': { readonly input: { readonly after: number | undefined }; readonly output: EventBatch };
 }
 export type CallKind = keyof Calls;
 

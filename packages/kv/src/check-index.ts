@@ -45,7 +45,9 @@ function checkLocks(view: KvView): string[] {
 function checkCounters(view: KvView): string[] {
   const faults: string[] = [];
   const live = view.index.nodes.filter(({ kind }) => kind === 'live');
-  const evictable = live.filter(({ lockCount }) => lockCount === 0).reduce((sum, { pages }) => sum + pages.length, 0);
+  const evictable = live
+    .filter((node) => node.lockCount === 0 && node.claimCounts[BANDS.pinned] === 0)
+    .reduce((sum, { pages }) => sum + pages.length, 0);
   if (evictable !== view.index.evictablePages) {
     faults.push(`law 4: ${evictable} pages are evictable, but ${view.index.evictablePages} are counted`);
   }

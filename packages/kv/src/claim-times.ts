@@ -66,10 +66,11 @@ export class ClaimTimes {
     else wheel.stop(claim);
   }
 
-  /** Nodes whose latest time was that of a claim that ends by request do not know it any more. */
+  /** Nodes whose latest time was that of a claim that ends before it do not know it any more. */
   loosen(claim: ClaimId): void {
-    const { columns, nodes } = this.#parts;
+    const { columns, nodes, clock } = this.#parts;
     const expiry = this.expiryOf(claim);
+    if (expiry <= clock.nowMs) return;
     for (let at = columns.node(claim); at !== NO_NODE && expiry >= this.#below.liveUntilMs(at); at = nodes.parent(at)) {
       this.#below.setLoose(at);
     }

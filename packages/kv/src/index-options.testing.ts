@@ -13,5 +13,5 @@ export function plainIndexOptions(pool: PagePool, pageSize: number, ghostEntries
 
 /** A run of nobody's pages. */
 export function plainRun(run: Pick<PageRun, 'tokens' | 'table' | 'firstPage' | 'endPage'>): PageRun {
-  return { ...run, salt: '', terms: undefined, storedTokens: 0 };
+  return { ...run, salt: '', terms: undefined, keepsOwn: false, storedTokens: 0 };
 }

@@ -107,7 +107,7 @@ function lifetimeCommands(lives: Lives, tokens: fc.Arbitrary<number[]>): fc.Arbi
     ...[{ salt: 'b' }, { tag: 'nobody has it' }],
   );
   const prefix = fc.tuple(fc.constantFrom(...SALTS), tokens, fc.integer({ min: 1, max: TOKENS }));
-  const pinned = fc.constantFrom<ClaimOptions>({}, {}, { tags: ['x'] }, { session: 's' });
+  const pinned = fc.constantFrom<ClaimOptions>({}, {}, { tags: ['x'] }, { ttlMs: 70 });
   const pins = fc
     .tuple(prefix, pinned)
     .map(([[salt, all, count], options]) => new Pin(salt, all.slice(0, count), options));

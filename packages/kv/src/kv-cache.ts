@@ -15,6 +15,7 @@ import type {
   PinId,
   PinRequest,
   PinResult,
+  PrefixSavings,
   RestoreRequest,
   RestoreResult,
 } from './lifetimes.ts';
@@ -136,6 +137,8 @@ export interface KvStats {
   readonly evictablePages: number;
   /** Published pages under a pin. */
   readonly pinnedPages: number;
+  /** Pages that leases hold. */
+  readonly heldPages: number;
   /** Pages that at least two page tables hold. */
   readonly sharedPages: number;
   readonly leases: number;
@@ -210,6 +213,10 @@ export interface KvCache {
   unpin(pin: PinId): boolean;
   /** All entries, parents before children, copied one by one: the cache must not change meanwhile. O(nodes + tokens). */
   entries(): Iterable<CacheEntry>;
+  /** Throws INVALID_REQUEST for what `acquire` would not take of a request. Pure. */
+  assertLifetime(request: Pick<AcquireRequest, 'claim' | 'breakpoints'>): void;
+  /** Prefixes that saved most tokens, the most useful first. O(nodes). */
+  topPrefixes(limit: number): readonly PrefixSavings[];
   /** Takes pages for a path that was in a cache before, to be published once their bytes are there. O(tokens). */
   restore(request: RestoreRequest): RestoreResult;
   stats(): KvStats;

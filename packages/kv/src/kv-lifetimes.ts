@@ -38,16 +38,15 @@ export class Lifetimes {
   /** What the claim of a request will say. O(tags). */
   lifetimeOf({ salt, claim, breakpoints }: AcquireRequest): LeaseLifetime {
     const resolved = this.resolve(claim);
-    const terms = this.#book.intern({ salt, ...claim, ...resolved });
     const ranges: LeaseLifetime['ranges'][number][] = [];
     const last = breakpoints?.at(-1);
     for (const { tokens, priority = resolved.priority } of breakpoints ?? []) {
       if (tokens === last?.tokens || priority === resolved.priority) continue;
-      ranges.push({ tokens, terms: this.#book.intern({ salt, ...claim, ...resolved, priority }) });
+      ranges.push({ tokens, fields: { salt, ...claim, ...resolved, priority } });
     }
-    const ends = last?.priority ?? resolved.priority;
-    const own = ends === resolved.priority ? terms : this.#book.intern({ salt, ...claim, ...resolved, priority: ends });
-    return { terms: own, ttlMs: resolved.ttlMs ?? NEVER, storeTokens: last?.tokens ?? NEVER, ranges };
+    const priority = last?.priority ?? resolved.priority;
+    const terms = this.#book.intern({ salt, ...claim, ...resolved, priority });
+    return { terms, ttlMs: resolved.ttlMs ?? NEVER, storeTokens: last?.tokens ?? NEVER, ranges };
   }
 
   /** The claim's own time and priority, or those of its tags, or the general ones. */

@@ -12,6 +12,8 @@ export class KvModel {
   readonly pageSize: number;
   readonly sequences: ModelSequence[] = [];
   readonly pins: ModelPin[] = [];
+  /** The wheel may not have come to the present: what has expired may hide what lives beside it. */
+  isLate = false;
   /** The injected clock. */
   nowMs = 1_000;
   #nextId = 0;
@@ -44,7 +46,7 @@ export class KvModel {
   }
 
   claim(salt: string, tokens: readonly number[], options: ClaimOptions): ModelClaim {
-    const claim = { salt, tokens, options, expiresMs: NEVER, isOver: false };
+    const claim = { salt, tokens, sure: tokens, options, expiresMs: NEVER, isOver: false };
     this.#claims.push(claim);
     return claim;
   }
@@ -58,7 +60,7 @@ export class KvModel {
     const sure = this.#live(salt).filter(
       ({ options }) => options.slidingTtlMs === undefined && options.session === undefined,
     );
-    return Math.max(0, ...sure.map((claim) => commonOf(claim.tokens, tokens.slice(0, -1))));
+    return Math.max(0, ...sure.map((claim) => commonOf(claim.sure, tokens.slice(0, -1))));
   }
 
   /** More cannot be found: a claim covers whole pages, whatever was published in them. */
@@ -143,8 +145,16 @@ export class KvModel {
 
   #store(sequence: ModelSequence, count: number): void {
     const tokens = sequence.tokens.slice(0, count);
+    // A tail that some longer page begins with is not stored: whoever claims that page may let it go.
+    const isShadowed = this.#published.some(
+      (entry) =>
+        entry.salt === sequence.salt && entry.tokens.length > count && commonOf(entry.tokens, tokens) === count,
+    );
     this.ever(sequence.salt, tokens);
-    if (sequence.claim !== undefined && tokens.length > sequence.claim.tokens.length) sequence.claim.tokens = tokens;
+    const { claim } = sequence;
+    if (claim === undefined || count <= claim.tokens.length) return;
+    claim.tokens = tokens;
+    claim.sure = isShadowed ? tokens.slice(0, count - (count % this.pageSize)) : tokens;
   }
 
   /** Places of the table that a fork has still to copy from. Only forks copy from pages that are not published. */
@@ -156,7 +166,10 @@ export class KvModel {
 /** Why tokens stay. */
 export interface ModelClaim {
   readonly salt: string;
+  /** All that it may cover. */
   tokens: readonly number[];
+  /** What it covers in any case. */
+  sure: readonly number[];
   readonly options: ClaimOptions;
   expiresMs: number;
   isOver: boolean;
@@ -256,9 +269,9 @@ export class DrivenCache {
   }
 
   /** A granted pin is never evicted: what it covers is found for as long as it holds. */
-  expectPins(pins: readonly ModelPin[]): void {
+  expectPins({ pins, nowMs }: KvModel): void {
     for (const { salt, tokens, claim } of pins) {
-      if (claim.isOver) continue;
+      if (claim.isOver || claim.expiresMs <= nowMs) continue;
       const prompt = Uint32Array.from([...tokens, 0]);
       expect(this.cache.match(prompt, prompt.length, salt).matchedTokens).toBeGreaterThanOrEqual(tokens.length);
     }

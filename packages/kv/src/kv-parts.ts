@@ -35,7 +35,7 @@ export interface KvParts {
 /** The run that publications are described with, one after the other. */
 export function emptyRun(): PageRun {
   const [tokens, table] = [new Uint32Array(0), new Int32Array(0)];
-  return { tokens, table, firstPage: 0, endPage: 0, salt: '', terms: undefined, storedTokens: 0 };
+  return { tokens, table, firstPage: 0, endPage: 0, salt: '', terms: undefined, keepsOwn: false, storedTokens: 0 };
 }
 
 /** Pages that can be had by taking free ones and evicting. Pure, O(1). */

@@ -98,10 +98,16 @@ export function assertRequest(request: AcquireRequest, hasClock: boolean): void 
   assertPrompt(request.tokens, request.tokenCount, request.salt);
   assertWhole('INVALID_REQUEST', 'roomTokens', request.roomTokens, 0);
   assertWhole('INVALID_REQUEST', 'keepPages', request.keepPages, 0);
-  const { mode, claim, breakpoints } = request;
+  const { mode } = request;
   if (mode !== 'share' && mode !== 'use-only' && mode !== 'bypass') {
     throw new KvError('INVALID_REQUEST', `mode must be "share", "use-only" or "bypass", not ${String(mode)}.`);
   }
+  assertLifetime(request, hasClock);
+}
+
+/** Throws INVALID_REQUEST unless claim and breakpoints are as they have to be. */
+export function assertLifetime(request: Pick<AcquireRequest, 'claim' | 'breakpoints'>, hasClock: boolean): void {
+  const { claim, breakpoints } = request;
   if (claim !== undefined) assertClaim(claim, hasClock);
   if (breakpoints !== undefined) assertBreakpoints(breakpoints);
 }

@@ -32,13 +32,13 @@ export class LeaseClaim {
 
   /** The lease, which still locks `end`, lets go. `sharedPages` of its table are on the way there. */
   settle(end: NodeId, table: Int32Array, sharedPages: number): void {
-    const { index, clock, lifetimes, pageSize } = this.#parts;
+    const { index, clock, lifetimes, book, pageSize } = this.#parts;
     const { terms, ttlMs, ranges } = this.lifetime;
     const deadline = clock.read() + ttlMs;
     if (!this.isEnded) {
       for (const range of ranges) {
         const pages = Math.min(sharedPages, Math.ceil(range.tokens / pageSize));
-        if (pages > 0) index.settle(index.hold(index.endOnWay(end, pages, table), range.terms), deadline);
+        if (pages > 0) index.settle(index.hold(index.endOnWay(end, pages, table), book.intern(range.fields)), deadline);
       }
     }
     index.settle(this.id, deadline);

@@ -1,4 +1,4 @@
-import type { ClaimTerms } from './claim-terms.ts';
+import type { ClaimTerms, TermsFields } from './claim-terms.ts';
 
 /** What the claim of a lease will say once the lease lets go. */
 export interface LeaseLifetime {
@@ -8,5 +8,5 @@ export interface LeaseLifetime {
   /** Tokens up to which the lease stores; Infinity: all. */
   readonly storeTokens: number;
   /** Positions below `storeTokens` up to which tokens have a priority of their own. */
-  readonly ranges: readonly { readonly tokens: number; readonly terms: ClaimTerms }[];
+  readonly ranges: readonly { readonly tokens: number; readonly fields: TermsFields }[];
 }

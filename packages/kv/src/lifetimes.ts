@@ -134,6 +134,13 @@ export interface CacheEntry {
   readonly claims: readonly ClaimView[];
 }
 
+/** A prefix, and the prompt tokens that requests found up to its end and did not compute. */
+export interface PrefixSavings {
+  readonly salt: string;
+  readonly tokens: Uint32Array;
+  readonly savedTokens: number;
+}
+
 export interface RestoreRequest {
   readonly salt: string;
   /** [>= tokenCount] the whole way from the first token. */

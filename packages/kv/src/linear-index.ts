@@ -1,6 +1,6 @@
 import type { ClaimTerms } from './claim-terms.ts';
 import { InvariantBroken } from './errors.ts';
-import type { Match, MissReason } from './kv-cache.ts';
+import type { Match } from './kv-cache.ts';
 import { LinearClaims } from './linear-claims.ts';
 import { type Entry, isLive, LinearEntries, pathTo } from './linear-entries.ts';
 import { type FoundPath, findPath } from './linear-search.ts';
@@ -65,13 +65,16 @@ export class LinearIndex implements PrefixIndex {
   match(tokens: Uint32Array, tokenCount: number, salt: string): Match {
     const found = this.#find(tokens, tokenCount - 1, salt);
     const matchedTokens = found.path.length * this.#pageSize + found.sourceTokens;
-    return { matchedTokens, missReason: this.#missReason(tokensAt(tokens, 0, tokenCount), matchedTokens, found, salt) };
+    return {
+      matchedTokens,
+      missReason: this.#story.explain(tokensAt(tokens, 0, tokenCount), matchedTokens, found, salt),
+    };
   }
 
   lockMatch(tokens: Uint32Array, tokenCount: number, salt: string): LockedMatch {
     const found = this.#find(tokens, tokenCount - 1, salt);
     const matchedTokens = found.path.length * this.#pageSize + found.sourceTokens;
-    const missReason = this.#missReason(tokensAt(tokens, 0, tokenCount), matchedTokens, found, salt);
+    const missReason = this.#story.explain(tokensAt(tokens, 0, tokenCount), matchedTokens, found, salt);
     const locked = this.#lockFound(found, salt);
     for (const at of this.#pathTo(locked.lockNode)) {
       at.lastUsedMs = this.#options.clock.nowMs;
@@ -121,7 +124,10 @@ export class LinearIndex implements PrefixIndex {
     const tokens = tokensAt(run.tokens, run.firstPage * this.#pageSize, tokenCount);
     const longer = this.#entries
       .childrenOf(parent)
-      .some((child) => child.tokens.length > tokenCount && commonTokens(child.tokens, tokens) === tokenCount);
+      .some(
+        (child) =>
+          (child.tokens.length > tokenCount || run.keepsOwn) && commonTokens(child.tokens, tokens) === tokenCount,
+      );
     return longer ? undefined : this.#publishPage(parent, run, { place: run.firstPage, tokenCount }).node;
   }
 
@@ -193,6 +199,16 @@ export class LinearIndex implements PrefixIndex {
     this.#entry(node).savedTokens += tokens;
   }
 
+  topSaved(limit: number): readonly { readonly node: NodeId; readonly savedTokens: number }[] {
+    const saved = this.#pages().filter(({ savedTokens }) => savedTokens > 0);
+    return saved.sort((a, b) => b.savedTokens - a.savedTokens).slice(0, limit);
+  }
+
+  readTokens(node: NodeId): { readonly salt: string; readonly tokens: Uint32Array } {
+    const path = this.#pathTo(node);
+    return { salt: path[0]?.salt ?? '', tokens: Uint32Array.from(path.flatMap(({ tokens }) => tokens)) };
+  }
+
   view(): IndexView {
     return viewLinear(this.#entries, this.#claims, this);
   }
@@ -256,18 +272,6 @@ export class LinearIndex implements PrefixIndex {
       if (entry.parent !== undefined) this.#pool.unpublish(entry.page);
     }
     this.#entries.dropUnused();
-  }
-
-  #missReason(prompt: readonly number[], matchedTokens: number, found: FoundPath, salt: string): MissReason {
-    if (matchedTokens === prompt.length - 1) return 'none';
-    if (found.metExpired) return 'expired';
-    const from = matchedTokens - (matchedTokens % this.#pageSize);
-    const last = matchedTokens === from ? from + 1 : Math.min(prompt.length, from + this.#pageSize);
-    for (let count = matchedTokens + 1; count <= last; count++) {
-      const reason = this.#story.ghosts.reasonOf(salt, prompt.slice(0, count));
-      if (reason !== undefined) return reason;
-    }
-    return 'cold';
   }
 
   #add(salt: string, parent: Entry | undefined, content: { page: PageId; tokens: readonly number[] }): Entry {

@@ -1,7 +1,9 @@
 import { tagsOf } from './claim-terms.ts';
+import type { MissReason } from './kv-cache.ts';
 import { pageKey } from './kv-events.ts';
 import type { Entry, LinearEntries } from './linear-entries.ts';
 import { LinearGhosts } from './linear-ghosts.ts';
+import type { FoundPath } from './linear-search.ts';
 import type { IndexOptions, PageRun, RemovalReason } from './prefix-index.ts';
 import { TokenDigest } from './token-digest.ts';
 
@@ -53,5 +55,18 @@ export class LinearStory {
     digest.start(entry.salt);
     digest.add(Uint32Array.from(tokens), 0, tokens.length);
     return pageKey(digest.high, digest.low);
+  }
+
+  /** Why the token after the match is missing. */
+  explain(prompt: readonly number[], matchedTokens: number, found: FoundPath, salt: string): MissReason {
+    if (matchedTokens === prompt.length - 1) return 'none';
+    if (found.metExpired) return 'expired';
+    const from = matchedTokens - (matchedTokens % this.#options.pageSize);
+    const last = matchedTokens === from ? from + 1 : Math.min(prompt.length, from + this.#options.pageSize);
+    for (let count = matchedTokens + 1; count <= last; count++) {
+      const reason = this.ghosts.reasonOf(salt, prompt.slice(0, count));
+      if (reason !== undefined) return reason;
+    }
+    return 'cold';
   }
 }

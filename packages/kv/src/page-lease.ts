@@ -3,7 +3,7 @@ import type { CacheMode, ExtendResult, ForkResult, KvLease, MissReason, PageCopy
 import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
 import { LeaseClaim } from './lease-claim.ts';
 import { LEASE_ERRORS } from './lease-errors.ts';
-import type { LeaseLifetime } from './lease-lifetime.ts';
+import type { LeaseStart } from './lease-start.ts';
 import type { LeaseView } from './lease-view.ts';
 import type { ClaimOptions } from './lifetimes.ts';
 import { PageTable } from './page-table.ts';
@@ -13,22 +13,6 @@ import { fullPagesIn, type NodeId, type PageId, pagesFor } from './units.ts';
 const EXTENDED: ExtendResult = Object.freeze({ ok: true });
 const NO_TOKENS = new Uint32Array(0);
 const NO_COPIES: readonly PageCopy[] = Object.freeze([]);
-
-/** What a lease starts with: the locks are taken, the pages are not. */
-export interface LeaseStart {
-  readonly mode: CacheMode;
-  readonly salt: string;
-  /** Where its published pages end; undefined for a lease that bypasses the index. */
-  readonly endNode: NodeId | undefined;
-  /** What it locks: `endNode`, or below it the node of a page that rows are copied from. */
-  readonly lockNode: NodeId | undefined;
-  readonly matchedTokens: number;
-  readonly missReason: MissReason;
-  /** Undefined when it stores nothing. */
-  readonly lifetime: LeaseLifetime | undefined;
-  /** Pages that its table will be able to hold without growing. */
-  readonly expectedPages: number;
-}
 
 /** The lease of one sequence: a page table, and a lock on the node where its published pages end. */
 export class PageLease implements KvLease {
@@ -133,7 +117,8 @@ export class PageLease implements KvLease {
     const isNext = tailTokens > 0 && this.#table.sharedPages === full && this.#isOwnAlone(full);
     if (end !== undefined && isNext) {
       this.#assertTransferred();
-      const node = this.#parts.index.seal(end, this.#startRun(tokens, full + 1), tailTokens);
+      const run = this.#startRun(tokens, full + 1, stored < writtenTokens);
+      const node = this.#parts.index.seal(end, run, tailTokens);
       this.#endRun(node ?? end, node === undefined ? full : full + 1);
     }
     this.#phase = 'sealed';
@@ -147,7 +132,7 @@ export class PageLease implements KvLease {
     const { pageSize, index } = this.#parts;
     const full = fullPagesIn(writtenTokens, pageSize);
     const publishes = this.#publishingEnd() !== undefined;
-    const shared = publishes ? Math.min(this.#table.sharedPages, full) : full;
+    const shared = publishes ? Math.min(this.#wholePages(), full) : full;
     const needed = pagesFor(writtenTokens, pageSize) - shared;
     if (this.#lockNode !== undefined) index.lock(this.#lockNode);
     const available = roomOf(this.#parts);
@@ -225,12 +210,17 @@ export class PageLease implements KvLease {
     return this.#parts.index.isDetached(end) ? undefined : end;
   }
 
+  /** Shared pages without a sealed one, which is copied wherever it stands. */
+  #wholePages(): number {
+    return this.#table.sharedPages - (this.#endNode === this.#fullEnd ? 0 : 1);
+  }
+
   #isOwnAlone(place: number): boolean {
     return this.#parts.pool.references(this.#table.page(place)) === 1;
   }
 
   /** The cache's one run object, so that publishing allocates nothing. */
-  #startRun(tokens: Uint32Array, endPage: number): PageRun {
+  #startRun(tokens: Uint32Array, endPage: number, keepsOwn = false): PageRun {
     const { run } = this.#parts;
     run.tokens = tokens;
     run.table = this.#table.array;
@@ -238,6 +228,7 @@ export class PageLease implements KvLease {
     run.endPage = endPage;
     run.salt = this.#salt;
     run.terms = this.#claim?.lifetime.terms;
+    run.keepsOwn = keepsOwn;
     run.storedTokens = 0;
     return run;
   }

@@ -43,7 +43,8 @@ export class PagePool {
   readonly #freeStack: Int32Array;
   readonly #freeAt: Int32Array;
   readonly #stateCounts = new Int32Array(5);
-  /** Pages with a reference count of at least 2. */
+  /** Pages with a reference count of at least 1, and of at least 2. */
+  heldPages = 0;
   sharedPages = 0;
 
   /** @param pages all pages, the null page included; at least 2. Allocation starts with page 1. */
@@ -96,6 +97,7 @@ export class PagePool {
     const page = this.#freeStack[place] as PageId;
     this.#freeAt[page] = -1;
     this.#references[page] = 1;
+    this.heldPages++;
     this.#move(page, FREE, PRIVATE);
     return page;
   }
@@ -161,6 +163,7 @@ export class PagePool {
   #addReference(page: PageId): void {
     const count = (this.#references[page] as number) + 1;
     this.#references[page] = count;
+    if (count === 1) this.heldPages++;
     if (count === 2) this.sharedPages++;
   }
 
@@ -168,6 +171,7 @@ export class PagePool {
     this.#assertKnown(page);
     const left = (this.#references[page] as number) - 1;
     if (left === 1) this.sharedPages--;
+    if (left === 0) this.heldPages--;
     if (left < 0) throw new KvError('PAGE_DOUBLE_FREE', `Page ${page} was given back more often than it was held.`);
     this.#references[page] = left;
     return left;

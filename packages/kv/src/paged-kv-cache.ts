@@ -8,7 +8,15 @@ import type { AcquireRequest, AcquireResult, KvCache, KvOptions, KvStats, Match,
 import { EventLog } from './kv-events.ts';
 import { Lifetimes } from './kv-lifetimes.ts';
 import { emptyRun, type KvParts, noRoom, roomOf } from './kv-parts.ts';
-import { assertOptions, assertPin, assertPrompt, assertRequest, assertRestore, assertTarget } from './kv-validation.ts';
+import {
+  assertLifetime,
+  assertOptions,
+  assertPin,
+  assertPrompt,
+  assertRequest,
+  assertRestore,
+  assertTarget,
+} from './kv-validation.ts';
 import type {
   CacheEntry,
   Invalidation,
@@ -17,10 +25,12 @@ import type {
   PinId,
   PinRequest,
   PinResult,
+  PrefixSavings,
   RestoreRequest,
   RestoreResult,
 } from './lifetimes.ts';
 import { LinearIndex } from './linear-index.ts';
+import { occupancyOf } from './occupancy.ts';
 import { PageLease } from './page-lease.ts';
 import { PagePool } from './page-pool.ts';
 import { Pins } from './pins.ts';
@@ -183,6 +193,15 @@ export class PagedKvCache implements KvCache {
     return entriesOf(this.#parts);
   }
 
+  assertLifetime(request: Pick<AcquireRequest, 'claim' | 'breakpoints'>): void {
+    assertLifetime(request, this.#hasClock);
+  }
+
+  topPrefixes(limit: number): readonly PrefixSavings[] {
+    const { index } = this.#parts;
+    return index.topSaved(limit).map(({ node, savedTokens }) => ({ ...index.readTokens(node), savedTokens }));
+  }
+
   restore(request: RestoreRequest): RestoreResult {
     assertRestore(request, this.#hasClock);
     this.#parts.clock.read();
@@ -190,29 +209,8 @@ export class PagedKvCache implements KvCache {
   }
 
   stats(): KvStats {
-    const { pool, index, leases } = this.#parts;
-    return {
-      totalPages: this.pages - 1,
-      freePages: pool.freePages,
-      privatePages: pool.count('private'),
-      publishedPages: pool.count('published'),
-      detachedPages: pool.count('detached'),
-      evictablePages: index.evictablePages,
-      pinnedPages: index.pinnedPages,
-      sharedPages: pool.sharedPages,
-      leases: leases.size,
-      nodes: index.nodeCount,
-      claims: index.claimCount,
-      sessions: this.#book.sessionCount,
-      tags: this.#book.tagCount,
-      pins: this.#pins.count,
-      evictedPages: index.evictedPages,
-      removedPages: index.removedPages,
-      endedClaims: index.endedClaims,
-      queriedTokens: this.#queriedTokens,
-      hitTokens: this.#hitTokens,
-      misses: { ...this.#misses },
-    };
+    const asked = { queriedTokens: this.#queriedTokens, hitTokens: this.#hitTokens, misses: { ...this.#misses } };
+    return { ...occupancyOf(this.#parts), ...asked };
   }
 
   /** The parts. Not for callers: see `internals.ts`. */

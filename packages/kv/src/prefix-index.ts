@@ -50,6 +50,8 @@ export interface PageRun {
   /** Whose pages they are, for whoever listens. */
   readonly salt: string;
   readonly terms: ClaimTerms | undefined;
+  /** The last page holds more rows than are sealed: where others have these tokens, nothing is stored instead. */
+  keepsOwn: boolean;
   /** Counts the tokens of pages that were not there. */
   storedTokens: number;
 }
@@ -140,6 +142,10 @@ export interface PrefixIndex {
   wayTo(node: NodeId): { readonly pages: number; readonly unpinnedPages: number };
   /** Tokens that a request found at the end of a node and did not compute. */
   addSaved(node: NodeId, tokens: number): void;
+  /** Ends of prefixes that saved most, the most useful first. O(nodes). */
+  topSaved(limit: number): readonly { readonly node: NodeId; readonly savedTokens: number }[];
+  /** All tokens from the root to the end of a node, and its salt. O(tokens). */
+  readTokens(node: NodeId): { readonly salt: string; readonly tokens: Uint32Array };
   /** Everything the checker needs, copied. Slow. */
   view(): IndexView;
 }

@@ -90,7 +90,7 @@ export class RadixClaims {
     const isHeld = columns.state(claim) === CLAIM_STATES.held;
     if (!isHeld) {
       wheel.stop(claim);
-      if (reason !== 'expired') this.#parts.times.loosen(claim);
+      this.#parts.times.loosen(claim);
       columns.unsettle(claim);
     }
     this.#remove(claim, reason, isHeld);

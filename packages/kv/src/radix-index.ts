@@ -7,7 +7,7 @@ import type { IndexOptions, IndexView, LockedMatch, PageRun, PrefixIndex } from 
 import { NO_NODE } from './radix-nodes.ts';
 import { createRadixParts, type RadixParts } from './radix-parts.ts';
 import { RadixPublication } from './radix-publication.ts';
-import { viewRadix } from './radix-view.ts';
+import { readWay, viewRadix } from './radix-view.ts';
 import { RadixWalk } from './radix-walk.ts';
 import { type ClaimId, type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
@@ -203,6 +203,25 @@ export class RadixIndex implements PrefixIndex {
 
   addSaved(node: NodeId, tokens: number): void {
     this.#parts.nodes.claims.addSaved(node, tokens);
+  }
+
+  topSaved(limit: number): readonly { readonly node: NodeId; readonly savedTokens: number }[] {
+    const { nodes } = this.#parts;
+    const top: NodeId[] = [];
+    for (let id = 1; id < nodes.end; id++) {
+      const node = id as NodeId;
+      const saved = nodes.claims.savedTokens(node);
+      if (saved === 0 || nodes.pageCount(node) === 0) continue;
+      const at = top.findIndex((other) => nodes.claims.savedTokens(other) < saved);
+      if (at >= 0) top.splice(at, 0, node);
+      else if (top.length < limit) top.push(node);
+      if (top.length > limit) top.pop();
+    }
+    return top.map((node) => ({ node, savedTokens: nodes.claims.savedTokens(node) }));
+  }
+
+  readTokens(node: NodeId): { readonly salt: string; readonly tokens: Uint32Array } {
+    return readWay(this.#parts, node);
   }
 
   view(): IndexView {

@@ -60,7 +60,7 @@ export class RadixPublication {
     const twin = this.#twinOf(insertion, run);
     if (twin === undefined) return this.#storeRest(insertion, run);
     // The child begins with these tokens and goes on: whoever wants them copies them from there.
-    if (tokens.count(nodes.firstPage(twin)) > tokenCount) return undefined;
+    if (run.keepsOwn || tokens.count(nodes.firstPage(twin)) > tokenCount) return undefined;
     return this.#adopt(twin, run, at, at + 1);
   }
 

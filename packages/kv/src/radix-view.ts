@@ -103,3 +103,17 @@ function hasDigestOf(tokens: PageTokens, page: PageId, path: { salt: string; tok
   digest.add(Uint32Array.from(path.tokens), 0, path.tokens.length);
   return columns.digestHigh[page] === digest.high && columns.digestLow[page] === digest.low;
 }
+
+/** All tokens from the root to the end of a node of the index. O(tokens). */
+export function readWay(
+  { nodes, roots, tokens }: RadixParts,
+  node: NodeId,
+): { readonly salt: string; readonly tokens: Uint32Array } {
+  const pages: PageId[] = [];
+  let root = node;
+  for (; !nodes.isRoot(root); root = nodes.parent(root)) {
+    for (let page = nodes.lastPage(root); page !== NULL_PAGE; page = nodes.previousPage(page)) pages.push(page);
+  }
+  const all = pages.reverse().flatMap((page) => tokensOf(tokens, page));
+  return { salt: roots.of(root)?.salt ?? '', tokens: Uint32Array.from(all) };
+}

@@ -47,6 +47,7 @@ describe('RecomputeScheduler', () => {
     expect(ended.tokens).toEqual(oracle(range(0, 5), 4, { pages: 1, pageSize: 1, alphabet: 50 }));
     expect(ended.usage).toEqual({
       promptTokens: 5,
+      storedTokens: 0,
       cachedTokens: 0,
       computedTokens: 5,
       // Steps of 5, 6, 7 and 8 tokens, of which 8 are new.

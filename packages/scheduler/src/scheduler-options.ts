@@ -40,7 +40,17 @@ export type RecomputeOptions = StepLimits;
 
 const COSTS = ['gather', 'score', 'level', 'merge'] as const;
 const LIMITS = ['maxSequences', 'tokenBudget', 'maxWaiting'] as const;
-const OPTIONS = [...LIMITS, 'kv', 'watermarkPages', 'singleFlight', 'saltQuota', 'attention', 'windows', 'attentionCosts', 'checks'];
+const OPTIONS = [
+  ...LIMITS,
+  'kv',
+  'watermarkPages',
+  'singleFlight',
+  'saltQuota',
+  'attention',
+  'windows',
+  'attentionCosts',
+  'checks',
+];
 
 /** The options with every default filled in, frozen. Throws `INVALID_OPTION`. */
 export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOptions> {
@@ -65,7 +75,17 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
     if (!Number.isInteger(cost) || cost < 0)
       throw invalid(`attentionCosts.${name} is ${cost}; give a whole number from 0.`);
   }
-  return Object.freeze({ ...options, kv, watermarkPages, singleFlight, saltQuota, attention, windows, attentionCosts, checks });
+  return Object.freeze({
+    ...options,
+    kv,
+    watermarkPages,
+    singleFlight,
+    saltQuota,
+    attention,
+    windows,
+    attentionCosts,
+    checks,
+  });
 }
 
 function assertQuota(quota: SaltQuotaOptions): void {

@@ -28,27 +28,34 @@ function expectOracle({ model, real }: History): void {
   }
 }
 
+// Every law of cache and scheduler is recounted after every command.
+const TIMEOUT_MS = 60_000 + 100 * RUNS;
+
 describe('Scheduler', () => {
-  it(`survives ${RUNS} random histories with every law kept, and answers as the baseline without K/V does`, () => {
-    let finished = 0;
-    let preempted = 0;
-    fc.assert(
-      fc.property(worlds, commands, (world, history) => {
-        const { model, real } = begin(world);
-        fc.modelRun(() => ({ model, real }), history);
-        for (const [id, ended] of drain(real.scheduler, real.executor)) real.ended.set(id, ended);
-        settle(model, real);
-        expect(model.live.size).toBe(0);
-        expect(real.scheduler.waitingCount + real.scheduler.runningCount).toBe(0);
-        expectHealthy(model, real);
-        expectOracle({ model, real });
-        finished += real.ended.size;
-        for (const { usage } of real.ended.values()) preempted += usage.preemptions;
-      }),
-      { numRuns: RUNS },
-    );
-    // The search reached what it was made for.
-    expect(finished).toBeGreaterThan(RUNS);
-    expect(preempted).toBeGreaterThan(RUNS / 10 - 10);
-  });
+  it(
+    `survives ${RUNS} random histories with every law kept, and answers as the baseline without K/V does`,
+    () => {
+      let finished = 0;
+      let preempted = 0;
+      fc.assert(
+        fc.property(worlds, commands, (world, history) => {
+          const { model, real } = begin(world);
+          fc.modelRun(() => ({ model, real }), history);
+          for (const [id, ended] of drain(real.scheduler, real.executor)) real.ended.set(id, ended);
+          settle(model, real);
+          expect(model.live.size).toBe(0);
+          expect(real.scheduler.waitingCount + real.scheduler.runningCount).toBe(0);
+          expectHealthy(model, real);
+          expectOracle({ model, real });
+          finished += real.ended.size;
+          for (const { usage } of real.ended.values()) preempted += usage.preemptions;
+        }),
+        { numRuns: RUNS },
+      );
+      // The search reached what it was made for.
+      expect(finished).toBeGreaterThan(RUNS);
+      expect(preempted).toBeGreaterThan(RUNS / 10 - 10);
+    },
+    TIMEOUT_MS,
+  );
 });

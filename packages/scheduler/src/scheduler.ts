@@ -86,6 +86,7 @@ export class Scheduler implements StepSource {
 
   submit(request: SequenceRequest): SubmitResult {
     assertRequest(request);
+    this.#kv.assertLifetime(request);
     const { maxWaiting } = this.#options;
     const needed = wholePages(request, this.#pageSize);
     const available = this.maxSequencePages;

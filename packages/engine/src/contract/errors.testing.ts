@@ -183,9 +183,9 @@ const badInputs: readonly BadInput[] = [
   },
   {
     what: 'an unknown option of warm',
-    ask: (engine) => engine.warm([], { pin: true } as object),
+    ask: (engine) => engine.warm([], { pins: true } as object),
     code: 'UNKNOWN_OPTION',
-    message: /does not know pin/,
+    message: /does not know pins/,
   },
   {
     what: 'a number to tokenize',

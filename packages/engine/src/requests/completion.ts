@@ -111,6 +111,7 @@ export function abortedBefore({ submittedMs }: CompleteMessage, nowMs: number): 
       recomputedTokens: 0,
       completionTokens: 0,
       preemptions: 0,
+      storedTokens: 0,
       missReason: 'none',
     },
     timings: { queueMs: waitedMs, ttftMs: waitedMs, totalMs: waitedMs, perTokenMs: 0 },

@@ -1,5 +1,7 @@
 /** From what a caller gave to checked tokens. */
+import type { Breakpoint } from '@octavo/kv';
 import type { TextCodec } from '@octavo/text';
+import type { CacheBreakpoint } from '../cache-api.ts';
 import { EngineError } from '../errors.ts';
 import type { PromptInput } from '../protocol.ts';
 
@@ -53,6 +55,28 @@ export class PromptEncoder {
     const { contextTokens } = this.#limits;
     if (tokens.length > contextTokens) throw promptOver(tokens.length, contextTokens, contextTokens);
     return tokens;
+  }
+
+  /**
+   * Rising token positions of breakpoints. The end of a message is where the chat up to it, rendered alone, still agrees with the prompt.
+   * O(breakpoints x prompt) for those at messages.
+   */
+  positionsOf(prompt: PromptInput, breakpoints: readonly CacheBreakpoint[], tokens: Uint32Array): Breakpoint[] {
+    const byTokens = new Map<number, Breakpoint>();
+    for (const breakpoint of breakpoints) {
+      const at = 'tokens' in breakpoint ? breakpoint.tokens : this.#endOfMessage(prompt, breakpoint.message, tokens);
+      const { priority } = breakpoint;
+      if (at > 0) byTokens.set(at, { tokens: at, ...(priority === undefined ? {} : { priority }) });
+    }
+    return [...byTokens.values()].sort((a, b) => a.tokens - b.tokens);
+  }
+
+  #endOfMessage(prompt: PromptInput, message: number, tokens: Uint32Array): number {
+    if (prompt.kind !== 'messages') return 0;
+    const head = this.text.encodeChat(prompt.messages.slice(0, message + 1), { addGenerationPrompt: false });
+    let common = 0;
+    while (common < head.length && head[common] === tokens[common]) common += 1;
+    return common;
   }
 
   #tokensOf(prompt: PromptInput): Uint32Array {

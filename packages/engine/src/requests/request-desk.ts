@@ -9,6 +9,7 @@ import type {
   CallMessage,
   Calls,
   CompleteMessage,
+  Outcome,
   PromptInput,
   Reply,
   RequestEvent,
@@ -18,6 +19,7 @@ import type { TokenHistory } from '../sampling/penalties.ts';
 import { TokenSampler } from '../sampling/token-sampler.ts';
 import type { SequenceConsumer, StepLoop } from '../step-loop.ts';
 import { toWireError } from '../wire-error.ts';
+import { CacheDesk } from './cache-desk.ts';
 import { abortedBefore, Completion } from './completion.ts';
 import { PromptEncoder } from './prompt-encoder.ts';
 import { type FittedPrompt, PromptFitter } from './prompt-fitter.ts';
@@ -59,6 +61,7 @@ export class RequestDesk {
   readonly #outlet: Outlet;
   readonly #prompts: PromptEncoder;
   readonly #fitter: PromptFitter;
+  readonly #cache: CacheDesk;
   /** Scratch memory of all requests that sample. */
   readonly #sampler: TokenSampler;
   /** How to end what is open: generations, scorings, warmings. */
@@ -74,6 +77,7 @@ export class RequestDesk {
     const { sequenceTokens, defaultMaxTokens } = parts;
     const { contextTokens } = parts.engine;
     this.#fitter = new PromptFitter(this.#prompts, { contextTokens, sequenceTokens, defaultMaxTokens });
+    this.#cache = new CacheDesk(parts.kv, { prompts: this.#prompts, betweenSteps: outlet.betweenSteps });
     this.#sampler = new TokenSampler(vocabulary);
   }
 
@@ -130,14 +134,21 @@ export class RequestDesk {
     else if (kind === 'stats') settle.answer(this.#stats());
     else if (kind === 'audit') this.#outlet.betweenSteps(() => this.#audit(settle));
     else if (kind === 'score') this.#score(message.id, input, settle);
-    else this.#warm(message.id, input, settle);
+    else if (kind === 'warm') this.#warm(message.id, input, settle);
+    else {
+      if (kind === 'cache-events') this.#open.set(message.id, () => this.#cache.forget(message.id));
+      this.#cache.ask(message, settle);
+    }
   }
 
   #start(message: CompleteMessage, fitted: Fits, failed: (error: unknown) => void): void {
     const { id, salt, priority, cache } = message;
     const { tokens: prompt, headTokens } = fitted;
     const mode = this.#parts.sharing ? cache : 'bypass';
-    const rest = { salt, priority, logits: 'last' } as const;
+    const { claim, breakpoints } = message.lifetime;
+    const positions = this.#prompts.positionsOf(message.prompt, breakpoints, prompt);
+    const kept = positions.length === 0 ? {} : { breakpoints: positions };
+    const rest = { salt, priority, logits: 'last', claim, ...kept } as const;
     const completionOf = (historyOf: HistoryOf, windowTokens: () => number) =>
       this.#newCompletion(message, fitted, { historyOf, windowTokens, failed });
     if (message.truncation.whileGenerating === 'stop') {
@@ -181,11 +192,17 @@ export class RequestDesk {
         delta: (ids, text) => this.#outlet.event({ kind: 'delta', id, ids, text }),
         ended: (outcome) => {
           this.#loop.counters.completionTokens += outcome.usage.completionTokens;
-          this.#end({ kind: 'ended', id, outcome });
+          this.#end({ kind: 'ended', id, outcome: this.#pinned(message, fitted.tokens, outcome) });
         },
         failed: way.failed,
       },
     });
+  }
+
+  /** Pins the prompt of a request that asked for it, now that it is stored. */
+  #pinned({ salt, lifetime }: CompleteMessage, prompt: Uint32Array, outcome: Outcome): Outcome {
+    if (!lifetime.pin || outcome.finishReason === 'error') return outcome;
+    return { ...outcome, usage: { ...outcome.usage, pin: this.#cache.pin(prompt, salt, lifetime.claim) } };
   }
 
   /** Throws TOKENIZER_MISSING when stop strings would never be seen. */
@@ -211,14 +228,15 @@ export class RequestDesk {
     this.#open.set(id, this.#submit(request, task));
   }
 
-  #warm(id: RequestId, { prompts, salt }: Calls['warm']['input'], settle: Settle): void {
+  #warm(id: RequestId, { prompts, salt, claim, pin }: Calls['warm']['input'], settle: Settle): void {
     // All are checked before the first is computed: a mistake in the last one must not cost the time of the others.
     const encoded = prompts.map((prompt) => this.#prompts.encode(prompt));
-    const rest = { maxTokens: 1, salt, priority: LOWEST_PRIORITY, mode: 'share', logits: 'last' } as const;
+    const rest = { maxTokens: 1, salt, priority: LOWEST_PRIORITY, mode: 'share', logits: 'last', claim } as const;
     const task = new WarmTask({
       prompts: this.#parts.sharing ? encoded : [],
       inFlight: 2 * this.#parts.maxSequences,
       submit: (prompt, consumer) => this.#submit({ prompt, ...rest }, consumer),
+      ...(pin ? { pin: (prompt: Uint32Array) => this.#cache.pin(prompt, salt, claim) } : {}),
       done: settle.answer,
       failed: settle.fail,
     });

@@ -1,5 +1,7 @@
 /** Computes the K/V of a list of prompts, a few at a time, so that a long list neither fills the queue nor keeps requests waiting. */
+import type { PinResult } from '@octavo/kv';
 import type { SequenceUsage } from '@octavo/scheduler';
+import type { WarmResult } from '../cache-api.ts';
 import type { SequenceConsumer } from '../step-loop.ts';
 
 export interface WarmTaskParts {
@@ -8,7 +10,9 @@ export interface WarmTaskParts {
   readonly inFlight: number;
   /** Queues a prompt; returns how to end it. Throws what a refusal means. */
   readonly submit: (prompt: Uint32Array, consumer: SequenceConsumer) => () => void;
-  readonly done: (outcome: { readonly warmed: number; readonly computedTokens: number }) => void;
+  /** Pins what was computed; absent when nothing is to be pinned. */
+  readonly pin?: (prompt: Uint32Array) => PinResult;
+  readonly done: (outcome: WarmResult) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -19,6 +23,7 @@ export class WarmTask {
   #warmed = 0;
   #computedTokens = 0;
   #isOver = false;
+  readonly #pins: PinResult[] = [];
 
   constructor(parts: WarmTaskParts) {
     this.#parts = parts;
@@ -28,13 +33,12 @@ export class WarmTask {
   advance(): void {
     const { prompts, inFlight } = this.#parts;
     while (!this.#isOver && this.#next < prompts.length && this.#running.size < inFlight) {
-      const prompt = prompts[this.#next] as Uint32Array;
+      this.#start(this.#next);
       this.#next += 1;
-      this.#start(prompt);
     }
     if (!this.#isOver && this.#running.size === 0) {
       this.#isOver = true;
-      this.#parts.done({ warmed: this.#warmed, computedTokens: this.#computedTokens });
+      this.#parts.done({ warmed: this.#warmed, computedTokens: this.#computedTokens, pins: this.#pins });
     }
   }
 
@@ -46,7 +50,8 @@ export class WarmTask {
     for (const end of running) end();
   }
 
-  #start(prompt: Uint32Array): void {
+  #start(place: number): void {
+    const prompt = this.#parts.prompts[place] as Uint32Array;
     let end = () => {};
     const isOver = () => {
       this.#running.delete(end);
@@ -60,7 +65,9 @@ export class WarmTask {
         planned: () => {},
         take: (head) => head.argmax,
         finished: (_reason, usage) => {
-          if (!isOver()) this.#finish(usage);
+          if (isOver()) return;
+          if (this.#parts.pin) this.#pins[place] = this.#parts.pin(prompt);
+          this.#finish(usage);
         },
         failed: (error) => {
           if (!isOver()) this.#fail(error);

@@ -37,6 +37,8 @@ export function newFakeLog(): FakeLog {
 
 export class FakeEngine implements Engine {
   readonly info: EngineInfo;
+  /** The command line does not ask it anything yet. */
+  readonly cache = {} as Engine['cache'];
   readonly #fake: FakeOptions;
   readonly #log: FakeLog;
   readonly #options: EngineOptions;
@@ -103,6 +105,7 @@ export class FakeEngine implements Engine {
         recomputedTokens: 0,
         completionTokens: ids.length,
         preemptions: 0,
+        storedTokens: 0,
         missReason: cachedTokens === prompt.length - 1 ? 'none' : 'cold',
       },
       timings: { queueMs: 0.1234567, ttftMs: 1, totalMs: 2, perTokenMs: 0.5 },
@@ -124,7 +127,7 @@ export class FakeEngine implements Engine {
   }
 
   async warm(): ReturnType<Engine['warm']> {
-    return { warmed: 0, computedTokens: 0 };
+    return { warmed: 0, computedTokens: 0, pins: [] };
   }
 
   async tokenize(text: string): Promise<readonly number[]> {

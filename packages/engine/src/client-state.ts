@@ -1,0 +1,27 @@
+/** What a client keeps of whatever is open. */
+import type { TruncateFunction } from './api.ts';
+import type { GenerationBuffer } from './generation.ts';
+import type { CallKind, Calls, CompleteMessage, RequestEvent } from './protocol.ts';
+
+/** A request that was sent. */
+export interface Sent {
+  readonly message: CompleteMessage;
+  /** There when prompts over the limit come back to the caller. */
+  readonly truncate: TruncateFunction | undefined;
+  isAborted: boolean;
+}
+
+export interface OpenGeneration {
+  readonly buffer: GenerationBuffer;
+  readonly sent: Sent;
+  /** Stops listening to the caller's signal. */
+  readonly detach: () => void;
+}
+
+export interface OpenCall {
+  readonly resolve: (output: Calls[CallKind]['output']) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly detach: () => void;
+}
+
+export type OverLimit = Extract<RequestEvent, { readonly kind: 'over-limit' }>;
