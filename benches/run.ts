@@ -16,6 +16,7 @@ import { runMemoryTrade } from './memory/memory-trade.ts';
 import { runSoak } from './memory/soak.ts';
 import { type BenchRow, formatRows } from './micro/bench-row.ts';
 import { runKvBench } from './micro/kv-bench.ts';
+import { runLifetimesBench } from './micro/lifetimes-bench.ts';
 import type { BenchEffort } from './micro/measure.ts';
 import { runSchedulerBench } from './micro/scheduler-bench.ts';
 import { runRoofline } from './roofline/roofline-bench.ts';
@@ -29,6 +30,7 @@ import { runThroughput, throughputNames } from './throughput/throughput-bench.ts
 const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly BenchRow[]>>> = {
   kv: runKvBench,
   scheduler: runSchedulerBench,
+  lifetimes: runLifetimesBench,
   'step-share': (effort) =>
     runStepShare(
       effort === 'smoke'

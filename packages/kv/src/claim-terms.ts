@@ -53,6 +53,8 @@ const NO_TAGS: readonly string[] = Object.freeze([]);
  */
 export class TermsBook {
   readonly #byKey = new Map<string, ClaimTerms>();
+  /** [BAND_COUNT] for each salt, the terms that say nothing but their band: those of most requests, found without making a key. */
+  readonly #plain = new Map<string, (ClaimTerms | undefined)[]>();
   readonly #bySalt = new Map<string, Set<ClaimTerms>>();
   readonly #byTag = new Map<string, Set<ClaimTerms>>();
   /** Versions of a tag that have claims: name -> tag -> terms that have it. */
@@ -74,9 +76,13 @@ export class TermsBook {
   /** The terms that say this. O(tags log tags). */
   intern(fields: TermsFields): ClaimTerms {
     const { salt } = fields;
+    const band = fields.isPinned === true ? BANDS.pinned : BANDS[fields.priority ?? 'normal'];
     const tags = sorted(fields.tags);
     const context = sorted(fields.context);
-    const band = fields.isPinned === true ? BANDS.pinned : BANDS[fields.priority ?? 'normal'];
+    if (fields.session === undefined && fields.slidingTtlMs === undefined && tags.length + context.length === 0) {
+      const plain = this.#plain.get(salt)?.[band];
+      if (plain !== undefined) return plain;
+    }
     const slidingTtlMs = fields.slidingTtlMs ?? Number.POSITIVE_INFINITY;
     const key = keyOf({ ...fields, tags, context, band, slidingTtlMs });
     const known = this.#byKey.get(key);
@@ -86,10 +92,16 @@ export class TermsBook {
     return { id, key, salt, session, tags, context, band, slidingTtlMs, claimCount: 0, firstClaim: 0 };
   }
 
+  /** The terms of a claim that says nothing. O(1), allocates nothing once there is such a claim. */
+  plain(salt: string): ClaimTerms {
+    return this.#plain.get(salt)?.[BANDS.normal] ?? this.intern({ salt });
+  }
+
   /** One more claim has these terms: from the first on they can be found. */
   retain(terms: ClaimTerms): void {
     if (terms.claimCount++ > 0) return;
     this.#byKey.set(terms.key, terms);
+    if (isPlain(terms)) this.#setPlain(terms.salt, terms.band, terms);
     addTo(this.#bySalt, terms.salt, terms);
     for (const tag of tagsOf(terms)) {
       addTo(this.#byTag, tag, terms);
@@ -103,6 +115,7 @@ export class TermsBook {
   release(terms: ClaimTerms): void {
     if (--terms.claimCount > 0) return;
     this.#byKey.delete(terms.key);
+    if (isPlain(terms)) this.#setPlain(terms.salt, terms.band, undefined);
     removeFrom(this.#bySalt, terms.salt, terms);
     for (const tag of tagsOf(terms)) {
       removeFrom(this.#byTag, tag, terms);
@@ -175,6 +188,13 @@ export class TermsBook {
     return this.#byKey.values();
   }
 
+  #setPlain(salt: string, band: number, terms: ClaimTerms | undefined): void {
+    const bands = this.#plain.get(salt) ?? [];
+    bands[band] = terms;
+    if (bands.some((each) => each !== undefined)) this.#plain.set(salt, bands);
+    else this.#plain.delete(salt);
+  }
+
   #candidates(tag: string | undefined, session: string | undefined, salt: string | undefined): ClaimTerms[] {
     if (session !== undefined) {
       return [...(this.#bySession.get(session) ?? [])].flatMap(({ terms }) => [...terms]);
@@ -190,6 +210,11 @@ export class TermsBook {
     this.onSessionGone(session);
     this.#spareSessionIds.push(session.id);
   }
+}
+
+/** Do the terms say nothing but their salt and band? */
+function isPlain({ session, tags, context, slidingTtlMs }: ClaimTerms): boolean {
+  return session === undefined && tags.length + context.length === 0 && slidingTtlMs === Number.POSITIVE_INFINITY;
 }
 
 /** All tags of the terms, those of the context included. */
@@ -210,9 +235,14 @@ function sorted(tags: readonly string[] | undefined): readonly string[] {
 
 function keyOf(terms: TermsFields & { readonly band: number; readonly slidingTtlMs: number }): string {
   const { salt, session, tags = NO_TAGS, context = NO_TAGS, band, slidingTtlMs } = terms;
-  // The common case has no options: no serialisation.
-  if (session === undefined && tags.length + context.length === 0) return `${band} ${slidingTtlMs} ${salt}`;
-  return JSON.stringify([band, slidingTtlMs, salt, session ?? null, tags, context]);
+  return JSON.stringify([
+    band,
+    slidingTtlMs === Number.POSITIVE_INFINITY ? 0 : slidingTtlMs,
+    salt,
+    session ?? null,
+    tags,
+    context,
+  ]);
 }
 
 function sessionKey(salt: string, name: string): string {

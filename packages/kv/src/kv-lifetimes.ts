@@ -8,6 +8,7 @@ import { TimingWheel } from './timing-wheel.ts';
 import type { NodeId } from './units.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+const NO_RANGES: LeaseLifetime['ranges'] = Object.freeze([]);
 
 /** Work of one `expire`: timers moved, claims ended, pages freed. A few tenths of a millisecond. */
 export const EXPIRY_WORK = 1_000;
@@ -37,6 +38,8 @@ export class Lifetimes {
 
   /** What the claim of a request will say. O(tags). */
   lifetimeOf({ salt, claim, breakpoints }: AcquireRequest): LeaseLifetime {
+    if (breakpoints === undefined && (claim === undefined || isTimeOnly(claim)))
+      return this.#plainLifetime(salt, claim);
     const resolved = this.resolve(claim);
     const ranges: LeaseLifetime['ranges'][number][] = [];
     const last = breakpoints?.at(-1);
@@ -47,6 +50,14 @@ export class Lifetimes {
     const priority = last?.priority ?? resolved.priority;
     const terms = this.#book.intern({ salt, ...claim, ...resolved, priority });
     return { terms, ttlMs: resolved.ttlMs ?? NEVER, storeTokens: last?.tokens ?? NEVER, ranges };
+  }
+
+  /** As below, for what most requests say: nothing, or just how long. Allocates the answer and nothing else. */
+  #plainLifetime(salt: string, claim: ClaimOptions | undefined): LeaseLifetime {
+    const said = claim?.ttlMs !== undefined || claim?.slidingTtlMs !== undefined ? claim : this.#defaults;
+    const { ttlMs = NEVER, slidingTtlMs } = said;
+    const terms = slidingTtlMs === undefined ? this.#book.plain(salt) : this.#book.intern({ salt, slidingTtlMs });
+    return { terms, ttlMs, storeTokens: NEVER, ranges: NO_RANGES };
   }
 
   /** The claim's own time and priority, or those of its tags, or the general ones. */
@@ -72,6 +83,7 @@ export class Lifetimes {
   supersede(terms: ClaimTerms): void {
     const { session } = terms;
     if (session !== undefined && terms.context.length > 0) this.#switchContext(session, terms.context);
+    if (terms.tags.length + terms.context.length === 0) return;
     for (const outdated of this.#book.outdatedBy(terms.salt, tagsOf(terms)))
       this.#index.endAll(outdated, 'invalidated');
   }
@@ -130,6 +142,10 @@ export class Lifetimes {
       if (terms.context.some((tag) => !session.context?.has(tag))) this.#index.endAll(terms, 'invalidated');
     }
   }
+}
+
+function isTimeOnly({ session, tags, context, priority }: ClaimOptions): boolean {
+  return session === undefined && priority === undefined && (tags?.length ?? 0) + (context?.length ?? 0) === 0;
 }
 
 function pick({ ttlMs, slidingTtlMs }: { ttlMs?: number | undefined; slidingTtlMs?: number | undefined }): TagLifetime {

@@ -109,10 +109,15 @@ export class LinearClaims {
     for (const claim of due) if (entries.claims.includes(claim)) this.end(claim.id, 'expired');
   }
 
+  /** Is there a claim whose time is over? */
+  get isLate(): boolean {
+    const { entries, clock } = this.#parts;
+    return entries.claims.some((claim) => this.expiryOf(claim) <= clock.nowMs);
+  }
+
   isLive(entry: Entry): boolean {
     const { entries, clock } = this.#parts;
-    const below = entries.claimsBelow(entry);
-    return below.length === 0 || below.some((claim) => this.expiryOf(claim) > clock.nowMs);
+    return entries.claimsBelow(entry).some((claim) => this.expiryOf(claim) > clock.nowMs);
   }
 
   /** Infinity while it is held. */

@@ -187,11 +187,12 @@ export class LinearIndex implements PrefixIndex {
   }
 
   endOnWay(node: NodeId, pages: number): NodeId {
-    return (this.#pathTo(node)[pages] as Entry).node;
+    const way = this.#pathTo(node).filter(isLive);
+    return (way[Math.min(pages, way.length - 1)] as Entry).node;
   }
 
   wayTo(node: NodeId): { readonly pages: number; readonly unpinnedPages: number } {
-    const path = this.#pathTo(node).slice(1);
+    const path = this.#pathTo(node).slice(1).filter(isLive);
     return { pages: path.length, unpinnedPages: path.filter((entry) => !this.#entries.isPinned(entry)).length };
   }
 
@@ -219,7 +220,7 @@ export class LinearIndex implements PrefixIndex {
 
   #find(tokens: Uint32Array, limit: number, salt: string): FoundPath {
     const root = this.#rootOf(salt);
-    const isAlive = (entry: Entry) => this.#claims.isLive(entry);
+    const isAlive = this.#claims.isLate ? (entry: Entry) => this.#claims.isLive(entry) : () => true;
     return findPath(this.#entries, { root, pageSize: this.#pageSize, isAlive }, tokensAt(tokens, 0, limit));
   }
 

@@ -181,13 +181,15 @@ export class RadixIndex implements PrefixIndex {
   endOnWay(node: NodeId, pages: number, table: Int32Array): NodeId {
     const { nodes } = this.#parts;
     let end = this.wayTo(node).pages;
+    // A dead node has lost its pages: the way ends above it.
+    const wanted = Math.min(pages, end);
     let at = node;
-    while (end - nodes.pageCount(at) >= pages && !nodes.isRoot(at)) {
+    while (end - nodes.pageCount(at) >= wanted && !nodes.isRoot(at)) {
       end -= nodes.pageCount(at);
       at = nodes.parent(at);
     }
     if (nodes.isRoot(at)) return at;
-    return nodes.endAt(at, pages - (end - nodes.pageCount(at)), table[pages - 1] as PageId);
+    return nodes.endAt(at, wanted - (end - nodes.pageCount(at)), table[wanted - 1] as PageId);
   }
 
   wayTo(node: NodeId): { readonly pages: number; readonly unpinnedPages: number } {
@@ -235,8 +237,9 @@ export class RadixIndex implements PrefixIndex {
 
   #lockUpTo(tokens: Uint32Array, limit: number, salt: string): { -readonly [K in keyof LockedMatch]: LockedMatch[K] } {
     const { nodes, roots, locks } = this.#parts;
-    const root = roots.findOrCreate(salt);
+    // First: where expiry has to catch up, the last of the tree may go, and its root with it.
     const walk = this.#follow(tokens, limit, salt);
+    const root = roots.findOrCreate(salt);
     const found = this.#found;
     found.matchedPages = walk.matchedPages;
     found.sourcePage = walk.sourcePage;
