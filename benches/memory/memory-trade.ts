@@ -38,7 +38,9 @@ export async function runMemoryTrade(effort: BenchEffort): Promise<BenchRow[]> {
     );
     const pages = 1 + Math.floor(poolBytes / (bytesPerToken * PAGE_TOKENS));
     for (const context of contexts) {
-      const need = Math.ceil((context + newTokens) / PAGE_TOKENS) + 1;
+      // Room for what a sequence makes while the others still read, so that none has to give its pages back.
+      const room = Math.ceil((pages * PAGE_TOKENS) / 256) + MOST_SEQUENCES + 2 * newTokens;
+      const need = Math.ceil((context + room) / PAGE_TOKENS);
       const batch = Math.min(MOST_SEQUENCES, Math.floor((pages - 1) / need));
       if (batch === 0) {
         rows.push(row(`${kvType}, ${context} tokens in ${poolBytes / 2 ** 20} MiB of pages: sequences`, 0, ''));

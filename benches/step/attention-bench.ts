@@ -8,7 +8,7 @@ import type { BenchEffort } from '../micro/measure.ts';
 import { median, spreadOf } from '../statistics.ts';
 import { joined } from '../throughput/workload.ts';
 import { goldensChecked, withEngine } from './bench-session.ts';
-import { type DecodeWindow, decodeWindow } from './decode-window.ts';
+import { type DecodeWindow, decodeWindow, tokensUntilEnd } from './decode-window.ts';
 
 const SHORT_PAST = 2;
 
@@ -26,7 +26,8 @@ export async function runAttentionBench(effort: BenchEffort): Promise<BenchRow[]
     );
   const short = (round: number) =>
     Array.from({ length: rows }, (_, row) => seededIds(8_000 + round * rows + row, SHORT_PAST, vocabulary));
-  const pages = 1 + rows * Math.ceil((sharedTokens + privateTokens + newTokens + 16) / 16);
+  const longest = sharedTokens + privateTokens + tokensUntilEnd(prompts(0), newTokens);
+  const pages = 1 + rows * Math.ceil(longest / 16);
   const windows = async (sharing: boolean, count: number) =>
     withEngine(model, { weights: 'q4', maxSequences: rows, sharing, pages }, async (engine) => {
       const found: { long: DecodeWindow; short: DecodeWindow }[] = [];
