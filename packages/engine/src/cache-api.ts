@@ -1,5 +1,7 @@
 /** The public face of the cache: what requests may say about the lifetime of what they store, and what an operator may do. */
 import type { ClaimPriority, Invalidation, InvalidationTarget, KvEvent, KvStats, PinId, PinResult } from '@octavo/kv';
+import type { CacheFileCalls } from './cache-file-api.ts';
+import type { Message } from './api.ts';
 
 /** A position of a prompt: a number of tokens, or the end of a message (counted from 0) of a chat. */
 export type CacheBreakpoint =
@@ -35,8 +37,19 @@ export interface WarmOptions extends LifetimeOptions {
   readonly salt?: string;
   /** Pins each prompt once it is computed. Default false. */
   readonly pin?: boolean;
+  /** Compute what was invalidated or has expired again, until the engine is closed. Default false. */
+  readonly refresh?: boolean;
+  /** Called after each prompt. */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   readonly signal?: AbortSignal;
 }
+
+/** A text, ids, or messages: with what comes before an answer, or with `prefix` without it, for conversations that go on behind them. */
+export type WarmPrompt =
+  | string
+  | readonly number[]
+  | Uint32Array
+  | { readonly messages: readonly Message[]; readonly prefix?: boolean };
 
 export interface WarmResult {
   readonly warmed: number;
@@ -92,7 +105,7 @@ export type CachePrompt =
  * What is in the cache and for how long. Without a cache (`kvCache` false) everything is 0 and every pin is refused. Unknown sessions,
  * tags, salts and pins are counts of 0 and false, never errors.
  */
-export interface EngineCache {
+export interface EngineCache extends CacheFileCalls {
   /** `topPrefixes` of them cost a look at every entry. */
   stats(options?: { readonly topPrefixes?: number }): Promise<CacheStats>;
   /**

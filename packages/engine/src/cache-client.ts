@@ -1,8 +1,10 @@
 /** The caller's end of `engine.cache`: checks what is asked, and asks the host. */
 import type { Invalidation, InvalidationTarget, KvEvent, PinId, PinResult } from '@octavo/kv';
 import type { CachePrompt, CacheStats, EngineCache, LifetimeOptions } from './cache-api.ts';
+import type { CacheExport, CacheImport, LearnedOpening } from './cache-file-api.ts';
 import { claimOf, lifetimeChecks, targetOf } from './cache-requests.ts';
 import { checkOptions, integerIn, isSignal, isString } from './checks.ts';
+import { checkFile, checkMost } from './client-requests.ts';
 import { EngineError } from './errors.ts';
 import type { CallKind, Calls, PromptInput } from './protocol.ts';
 
@@ -50,6 +52,18 @@ export class CacheClient implements EngineCache {
       throw new EngineError('INVALID_OPTION', `${String(pin)} is no pin: give the number that pin returned.`);
     }
     return this.#parts.call('cache-unpin', pin);
+  }
+
+  async export(file: string): Promise<CacheExport> {
+    return this.#parts.call('cacheExport', checkFile(file));
+  }
+
+  async import(file: string): Promise<CacheImport> {
+    return this.#parts.call('cacheImport', checkFile(file));
+  }
+
+  async openings(most = 100): Promise<readonly LearnedOpening[]> {
+    return this.#parts.call('openings', checkMost(most));
   }
 
   async *events(options: { readonly after?: number; readonly signal?: AbortSignal } = {}): AsyncIterable<KvEvent> {

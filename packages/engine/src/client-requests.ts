@@ -1,13 +1,5 @@
 /** What callers pass in, checked and turned into messages. Pure; runs in the caller's thread, where a mistake is cheapest to report. */
-import type {
-  ChatRequest,
-  EngineInfo,
-  GenerateRequest,
-  Message,
-  RequestOptions,
-  SamplingOptions,
-  Truncation,
-} from './api.ts';
+import type { ChatRequest, EngineInfo, GenerateRequest, Message, RequestOptions, SamplingOptions } from './api.ts';
 import type { WarmOptions } from './cache-api.ts';
 import { cacheRequestChecks, claimOf, lifetimeChecks, lifetimeOf } from './cache-requests.ts';
 import {
@@ -16,15 +8,17 @@ import {
   integerIn,
   isAnything,
   isBoolean,
+  isFunction,
   isSignal,
   isString,
   isText,
   listOf,
 } from './checks.ts';
 import { EngineError } from './errors.ts';
-import type { Calls, CompleteMessage, PromptInput } from './protocol.ts';
+import type { Calls, CompleteMessage, PromptInput, WarmInput } from './protocol.ts';
 import { type ResolvedSampling, resolveSampling } from './sampling/resolve-sampling.ts';
 import { type ResolvedTruncation, resolveTruncation } from './truncation/resolve-truncation.ts';
+import type { Truncation } from './truncation-api.ts';
 
 /** Priorities of requests are above the lowest one, which is the engine's own: warming runs behind everything else. */
 export const LOWEST_PRIORITY = -(2 ** 31);
@@ -92,6 +86,8 @@ export function checkWarm(prompts: unknown, options: WarmOptions, model: EngineI
     ...lifetimeChecks,
     salt: isString,
     pin: isBoolean,
+    refresh: isBoolean,
+    onProgress: isFunction,
     signal: isSignal,
   });
   if (!Array.isArray(prompts)) {
@@ -101,10 +97,11 @@ export function checkWarm(prompts: unknown, options: WarmOptions, model: EngineI
     );
   }
   return {
-    prompts: prompts.map((prompt: unknown) => cachePrompt(prompt, model)),
+    prompts: prompts.map((prompt: unknown) => warmPrompt(prompt, model)),
     salt: options.salt ?? '',
     claim: claimOf(options),
     pin: options.pin ?? false,
+    refresh: options.refresh ?? false,
   };
 }
 
@@ -149,6 +146,32 @@ export function cachePrompt(prompt: unknown, model: EngineInfo): PromptInput {
   if (Array.isArray(prompt) || prompt instanceof Uint32Array) return { kind: 'ids', ids: idsOf(prompt, model) };
   checkOptions<{ messages: unknown }>('a prompt', prompt, { messages: isAnything });
   return { kind: 'messages', messages: messagesOf((prompt as { messages?: unknown }).messages) };
+}
+
+function warmPrompt(prompt: unknown, model: EngineInfo): WarmInput {
+  if (typeof prompt === 'string') return { kind: 'text', text: prompt };
+  if (Array.isArray(prompt) || prompt instanceof Uint32Array) return { kind: 'ids', ids: idsOf(prompt, model) };
+  checkOptions<{ messages: unknown; prefix: boolean }>('a prompt to warm', prompt, {
+    messages: isAnything,
+    prefix: isBoolean,
+  });
+  const { messages, prefix = false } = prompt as { messages?: unknown; prefix?: boolean };
+  return { kind: prefix ? 'prefix' : 'messages', messages: messagesOf(messages) };
+}
+
+/** The path of a cache file. Throws INVALID_OPTION. */
+export function checkFile(file: unknown): string {
+  if (typeof file === 'string' && file !== '') return file;
+  throw new EngineError('INVALID_OPTION', 'The cache file is no path: give the path of a file.', {
+    details: { option: 'file' },
+  });
+}
+
+/** How many openings are wanted. Throws INVALID_OPTION. */
+export function checkMost(most: unknown): number {
+  const wanted = integerIn(1)(most);
+  if (wanted === undefined) return most as number;
+  throw new EngineError('INVALID_OPTION', `most is ${String(most)}: give ${wanted}.`, { details: { option: 'most' } });
 }
 
 /** Throws INVALID_OPTION. */

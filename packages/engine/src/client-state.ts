@@ -1,7 +1,8 @@
 /** What a client keeps of whatever is open. */
-import type { TruncateFunction } from './api.ts';
+import type { WarmOptions } from './cache-api.ts';
 import type { GenerationBuffer } from './generation.ts';
 import type { CallKind, Calls, CompleteMessage, RequestEvent } from './protocol.ts';
+import type { TruncateFunction } from './truncation-api.ts';
 
 /** A request that was sent. */
 export interface Sent {
@@ -21,6 +22,7 @@ export interface OpenGeneration {
 export interface OpenCall {
   readonly resolve: (output: Calls[CallKind]['output']) => void;
   readonly reject: (reason: unknown) => void;
+  readonly onProgress: WarmOptions['onProgress'];
   readonly detach: () => void;
 }
 

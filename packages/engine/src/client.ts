@@ -11,7 +11,7 @@ import type {
   RequestOptions,
   ScoreResult,
 } from './api.ts';
-import type { EngineCache, WarmOptions, WarmResult } from './cache-api.ts';
+import type { EngineCache, WarmOptions, WarmPrompt, WarmResult } from './cache-api.ts';
 import { CacheClient } from './cache-client.ts';
 import {
   type CheckedRequest,
@@ -39,8 +39,6 @@ export interface ClientDefaults {
   readonly onProgress?: (progress: OpenProgress) => void;
   readonly truncation?: ResolvedTruncation;
 }
-
-type WarmPrompts = Parameters<Engine['warm']>[0];
 
 /** Connects and waits until the host has opened the model. Rejects with the host's error, after its thread is gone. */
 export function openClient(connect: Connect, defaults: ClientDefaults = {}): Promise<Engine> {
@@ -81,7 +79,7 @@ class EngineClient implements Engine {
     this.#transport = transport;
     this.#truncation = truncation;
     this.cache = new CacheClient({
-      call: (kind, input, signal) => this.#call(kind, input, signal),
+      call: (kind, input, signal) => this.#call(kind, input, signal && { signal }),
       promptOf: (prompt) => cachePrompt(prompt, info),
     });
   }
@@ -100,8 +98,8 @@ class EngineClient implements Engine {
     return this.#call('score', checkScore(request, this.info));
   }
 
-  async warm(prompts: WarmPrompts, options: WarmOptions = {}): Promise<WarmResult> {
-    return this.#call('warm', checkWarm(prompts, options, this.info), options.signal);
+  async warm(prompts: readonly WarmPrompt[], options: WarmOptions = {}): Promise<WarmResult> {
+    return this.#call('warm', checkWarm(prompts, options, this.info), options);
   }
 
   async tokenize(text: string): Promise<readonly number[]> {
@@ -132,6 +130,7 @@ class EngineClient implements Engine {
   /** A message of the host, once it is open. */
   receive(message: HostMessage): void {
     if (message.type === 'step') for (const event of message.events) this.#apply(event);
+    else if (message.type === 'call-progress') this.#calls.get(message.id)?.onProgress?.(message);
     else if (message.type === 'reply') this.#answer(message);
     else if (message.type === 'broken') this.failAll(fromWireError(message.error));
   }
@@ -197,7 +196,7 @@ class EngineClient implements Engine {
   #call<Kind extends CallKind>(
     kind: Kind,
     input: Calls[Kind]['input'],
-    signal?: AbortSignal,
+    { signal, onProgress }: Pick<WarmOptions, 'signal' | 'onProgress'> = {},
   ): Promise<Calls[Kind]['output']> {
     return new Promise((resolve, reject) => {
       this.#accepting(() => signal?.throwIfAborted());
@@ -208,7 +207,7 @@ class EngineClient implements Engine {
         reject(reason);
       });
       // The host answers each kind with its own output: `Calls` says so for both sides.
-      this.#calls.set(id, { resolve: resolve as OpenCall['resolve'], reject, detach });
+      this.#calls.set(id, { resolve: resolve as OpenCall['resolve'], reject, onProgress, detach });
       this.#transport.send({ type: 'call', id, kind, input } as CallMessage);
     });
   }

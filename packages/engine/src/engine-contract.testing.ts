@@ -3,6 +3,7 @@ import { describe } from 'vitest';
 import type { EngineOptions } from './api.ts';
 import { describeAborts } from './contract/aborts.testing.ts';
 import { describeCache } from './contract/cache.testing.ts';
+import { describeCacheFiles } from './contract/cache-files.testing.ts';
 import { describeErrors } from './contract/errors.testing.ts';
 import { describeLifecycle } from './contract/lifecycle.testing.ts';
 import { describeScoring } from './contract/scoring.testing.ts';
@@ -23,6 +24,7 @@ export function describeEngineContract(mode: NonNullable<EngineOptions['mode']>)
     describeScoring(open);
     describe('a prompt over its limit', () => describeTruncation(open));
     describe('the cache', () => describeCache(open));
+    describe('a cache file', () => describeCacheFiles(open));
     describeErrors(open);
     describeLifecycle(open);
   });

@@ -4,6 +4,8 @@ import { checkKv, createKvCache, type KvCache, type KvStats } from '@octavo/kv';
 import { checkScheduler, createScheduler, RecomputeScheduler, type StepSource } from '@octavo/scheduler';
 import type { TextCodec } from '@octavo/text';
 import type { EngineInfo } from './api.ts';
+import { CacheFiles, type CacheFilesParts } from './cache-file/cache-files.ts';
+import { nodeFiles } from './cache-file/file-port.ts';
 import { monotonicMs } from './clock.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { EngineError } from './errors.ts';
@@ -12,6 +14,7 @@ import type { ModelRunner } from './model-runner.ts';
 import { PROCESS_BYTES, pagesWithin } from './storage/memory-plan.ts';
 import { bytesPerToken, PageLayout } from './storage/page-layout.ts';
 import { PageStore } from './storage/page-store.ts';
+import { Openings } from './warm/openings.ts';
 
 /** Bytes of the pools unless told otherwise, at most. */
 const DEFAULT_POOL_BYTES = 2 ** 30;
@@ -30,6 +33,8 @@ export interface ModelParts {
   readonly defaultMaxTokens?: (promptTokens: number) => number;
   /** Names the meaning of K/V; default: the architecture. */
   readonly fingerprint?: string;
+  /** Names the meaning of token ids; default: that there is no tokenizer. */
+  readonly tokenizerFingerprint?: string;
   /** Bytes of the weights in memory, for `memory`; default 0. */
   readonly weightBytes?: number;
   /** What a person should know about how the model is run; default none. */
@@ -41,6 +46,10 @@ export interface EngineParts extends ModelParts {
   readonly source: StepSource;
   /** Absent for the recompute baseline. */
   readonly kv: KvCache | undefined;
+  /** What prompts began with. */
+  readonly openings: Openings;
+  /** Absent where no K/V is kept. */
+  readonly cacheFiles: CacheFiles | undefined;
   readonly sharing: boolean;
   readonly maxSequences: number;
   /** Tokens whose K/V one sequence can have at most. */
@@ -82,7 +91,21 @@ export function assembleEngine(model: ModelParts, config: EngineConfig): EngineP
     expectedBytes: PROCESS_BYTES + (model.weightBytes ?? 0) + store.layout.totalBytes,
   };
   const defaultMaxTokens = model.defaultMaxTokens ?? (() => DEFAULT_MAX_TOKENS);
-  return { ...model, store, maxSequences, engine, defaultMaxTokens, ...stepSource(config, store, shape) };
+  const openings = new Openings({ pageSize, clock: monotonicMs });
+  const source = stepSource(config, store, shape);
+  const cacheFiles = source.kv && openCacheFiles(model, engine, { kv: source.kv, store, openings });
+  return { ...model, store, maxSequences, engine, defaultMaxTokens, openings, cacheFiles, ...source };
+}
+
+function openCacheFiles(
+  model: ModelParts,
+  { shape, weights, fingerprint, kvType, pageSize }: EngineInfo,
+  parts: Pick<CacheFilesParts, 'kv' | 'store' | 'openings'>,
+): CacheFiles {
+  const { layers, kvHeads, headDim } = shape;
+  const tokenizer = model.tokenizerFingerprint ?? '';
+  const identity = { model: fingerprint, weights, tokenizer, kvType, pageSize, layers, kvHeads, headDim };
+  return new CacheFiles({ ...parts, identity, files: nodeFiles, clock: monotonicMs, wallClock: Date.now });
 }
 
 /** Pages of the pool: as given, as many as the memory holds, or the default. */

@@ -1,5 +1,6 @@
 /** What an engine counts. */
 import type { KvStats } from '@octavo/kv';
+import type { CacheFileStats } from './cache-file-api.ts';
 
 export interface EngineStats {
   readonly kv: KvStats;
@@ -15,6 +16,8 @@ export interface EngineStats {
   readonly completionTokens: number;
   /** Cumulative milliseconds: planning, tensor preparation, run, row writing, sampling, commit. */
   readonly stepMs: Readonly<Record<'plan' | 'prepare' | 'run' | 'write' | 'sample' | 'commit', number>>;
+  /** What comes out of a cache file. */
+  readonly cacheFile: CacheFileStats;
   /** Distinct pages that steps read. */
   readonly uniquePageReads: number;
   /** Page reads that a flat plan, each row for itself, would have had on top (padding counted against it). */

@@ -34,6 +34,8 @@ export const ENGINE_ERROR_CODES = [
   'MEMORY_TOO_LARGE',
   /** The memory given does not hold the weights and one request. */
   'MEMORY_TOO_SMALL',
+  /** A cache file could not be written. */
+  'CACHE_FILE_UNWRITABLE',
   /** The model could not be loaded, for a reason that has no code of its own. */
   'OPEN_FAILED',
   /** The engine was closed before the request ended, or before it began. */

@@ -38,6 +38,7 @@ export class EngineHost {
     this.#desk = new RequestDesk(parts, driven, {
       event: (event) => this.#events.push(event),
       reply: post,
+      progress: (id, done, total) => post({ type: 'call-progress', id, done, total }),
       wake: () => {
         if (this.#state !== 'open') throw new EngineError('ENGINE_CLOSED', 'The engine was closed: open another one.');
         this.#wake();
@@ -71,6 +72,7 @@ export class EngineHost {
       await nextTurn();
       this.#hasWork = false;
       for (const work of this.#betweenSteps.splice(0)) work();
+      if (this.#state === 'open') this.#desk.betweenSteps();
       if (this.#state === 'closing') await this.#shutDown();
       else if (this.#state === 'open') await this.#step();
     }
@@ -111,6 +113,7 @@ export class EngineHost {
     try {
       this.#desk.abortAll();
       this.#flush();
+      this.#parts.cacheFiles?.dispose();
       await this.#parts.runner.dispose();
     } catch {
       // Whoever closes has no use for what is left of it, and must not wait for ever.

@@ -1,5 +1,6 @@
 export type * from './api.ts';
 export type * from './cache-api.ts';
+export type * from './cache-file-api.ts';
 export type { ModelParts } from './engine-parts.ts';
 export {
   type AnyErrorCode,
@@ -15,3 +16,4 @@ export { machineBytes, PROCESS_BYTES } from './storage/memory-plan.ts';
 export type { PageElements } from './storage/page-elements.ts';
 export { bytesPerToken, type PageExtent, PageLayout } from './storage/page-layout.ts';
 export { type NewRows, PageStore, type PoolColumns } from './storage/page-store.ts';
+export type * from './truncation-api.ts';

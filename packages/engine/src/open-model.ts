@@ -1,4 +1,7 @@
 /** From a model folder to what a host drives. The only way from here to the runtime; imported where the model is going to run, and nowhere else. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type CompiledModel, cacheFolder, compileModel, type ModelSource } from '@octavo/graph';
 import { LEVEL_COUNT } from '@octavo/scheduler';
 import { openText } from '@octavo/text';
@@ -58,8 +61,18 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
   try {
     const { endIds, fingerprint, weightBytes, weights, notices = [] } = compiled;
     const defaultMaxTokens = await readDefaultMaxTokens(model.folder);
+    const tokenizerFingerprint = await tokenizerDigest(model.folder);
     const parts = assembleEngine(
-      { runner, endIds, fingerprint, weightBytes, notices, defaultMaxTokens, ...(text && { text }) },
+      {
+        runner,
+        endIds,
+        fingerprint,
+        tokenizerFingerprint,
+        weightBytes,
+        notices,
+        defaultMaxTokens,
+        ...(text && { text }),
+      },
       // A model whose rows change each other's values would publish pages that are nobody else's.
       { ...config, weights, ...(compiled.past?.mixesRows ? { sharing: false } : {}) },
     );
@@ -68,6 +81,17 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
   } catch (error) {
     await runner.dispose();
     throw error;
+  }
+}
+
+/** Tells whether the same ids mean the same text; empty without a tokenizer. */
+async function tokenizerDigest(folder: string): Promise<string> {
+  try {
+    return createHash('sha256')
+      .update(await readFile(join(folder, 'tokenizer.json')))
+      .digest('hex');
+  } catch {
+    return '';
   }
 }
 

@@ -9,6 +9,7 @@ import type { CacheMode, ClaimOptions, Invalidation, InvalidationTarget, KvEvent
 import type { FinishReason } from '@octavo/scheduler';
 import type { EngineInfo, EngineStats, Message, OpenProgress, ScoreResult, Timings, Usage } from './api.ts';
 import type { CacheStats, WarmResult } from './cache-api.ts';
+import type { CacheExport, CacheImport, LearnedOpening } from './cache-file-api.ts';
 import type { WireLifetime } from './cache-requests.ts';
 import type { AnyErrorCode } from './errors.ts';
 import type { ResolvedSampling } from './sampling/resolve-sampling.ts';
@@ -31,6 +32,9 @@ export type PromptInput =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'ids'; readonly ids: Uint32Array }
   | { readonly kind: 'messages'; readonly messages: readonly Message[] };
+
+/** A prompt to warm; a prefix is what a conversation goes on behind. */
+export type WarmInput = PromptInput | { readonly kind: 'prefix'; readonly messages: readonly Message[] };
 
 /** One generation, its options checked and resolved. */
 export interface CompleteMessage {
@@ -68,13 +72,17 @@ export interface Calls {
   readonly score: { readonly input: PromptInput; readonly output: ScoreResult };
   readonly warm: {
     readonly input: {
-      readonly prompts: readonly PromptInput[];
+      readonly prompts: readonly WarmInput[];
       readonly salt: string;
       readonly claim: ClaimOptions;
       readonly pin: boolean;
+      readonly refresh: boolean;
     };
     readonly output: WarmResult;
   };
+  readonly cacheExport: { readonly input: string; readonly output: CacheExport };
+  readonly cacheImport: { readonly input: string; readonly output: CacheImport };
+  readonly openings: { readonly input: number; readonly output: readonly LearnedOpening[] };
   readonly stats: { readonly input: null; readonly output: EngineStats };
   readonly audit: { readonly input: null; readonly output: readonly string[] };
   /** How many top prefixes are wanted. */
@@ -110,14 +118,16 @@ export type ClientMessage =
 export type RequestEvent =
   | { readonly kind: 'delta'; readonly id: RequestId; readonly ids: readonly number[]; readonly text: string }
   /** The prompt is over its limit: the caller's function decides. Answered by a `complete` with the same id, or by an abort. */
-  | {
-      readonly kind: 'over-limit';
-      readonly id: RequestId;
-      readonly ids: readonly number[];
-      readonly limitTokens: number;
-    }
+  | OverLimitEvent
   | { readonly kind: 'ended'; readonly id: RequestId; readonly outcome: Outcome }
   | { readonly kind: 'failed'; readonly id: RequestId; readonly error: WireError };
+
+export interface OverLimitEvent {
+  readonly kind: 'over-limit';
+  readonly id: RequestId;
+  readonly ids: readonly number[];
+  readonly limitTokens: number;
+}
 
 /** The end of a generation; its ids and text went out as deltas. */
 export interface Outcome {
@@ -136,6 +146,8 @@ export type HostMessage =
   | { readonly type: 'open-failed'; readonly error: WireError }
   /** All events of one step, in order, in one message. */
   | { readonly type: 'step'; readonly events: readonly RequestEvent[] }
+  /** How far a call has come. */
+  | { readonly type: 'call-progress'; readonly id: RequestId; readonly done: number; readonly total: number }
   | Reply
   /** A law does not hold: the engine has stopped, and whatever is open was lost. */
   | { readonly type: 'broken'; readonly error: WireError }

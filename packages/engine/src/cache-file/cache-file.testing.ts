@@ -26,7 +26,7 @@ export function bytesOf(index: number): Uint8Array {
 
 export function cacheOf(pages: CacheToStore['pages'], claims: readonly StoredClaim[] = [claim]): CacheToStore {
   const readPage = (index: number, into: Uint8Array) => into.set(bytesOf(index));
-  return { identity, writtenMs: 1_700_000_000_000, claims, pages, pageBytes: PAGE_BYTES, readPage };
+  return { identity, writtenMs: 1_700_000_000_000, claims, openings: [], pages, pageBytes: PAGE_BYTES, readPage };
 }
 
 export const chain = (count: number): CacheToStore['pages'] =>

@@ -52,6 +52,7 @@ describe('a hostile cache file', () => {
     const index: StoredIndex = {
       identity,
       writtenMs: 1,
+      openings: [],
       claims: [claim],
       pages: chain(3).map((page) => ({ ...page, checksum: new Uint8Array(16) })),
     };
@@ -81,6 +82,7 @@ describe('a hostile cache file', () => {
     const index: StoredIndex = {
       identity,
       writtenMs: 1,
+      openings: [],
       claims: [claim, { ...claim, ttlMs: 4 }],
       pages: chain(6).map((page) => ({ ...page, checksum: new Uint8Array(16) })),
     };

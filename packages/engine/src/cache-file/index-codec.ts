@@ -9,15 +9,16 @@
  *
  * All integers are 32 bits, little endian.
  */
+import type { Opening } from '../warm/openings.ts';
 import { type Checked, refused, type StoredClaim, type StoredIndex, type StoredPage } from './stored-index.ts';
-import { claimOf, headOf } from './stored-json.ts';
+import { claimOf, headOf, openingOf } from './stored-json.ts';
 
 export const CHECKSUM_BYTES = 16;
 const RECORD_HEAD_BYTES = 16 + CHECKSUM_BYTES;
 
 /** Pure. O(bytes). */
 export function encodeIndex(index: StoredIndex): Uint8Array {
-  const salts = [...new Set([...index.pages, ...index.claims].map(({ salt }) => salt))];
+  const salts = [...new Set([...index.pages, ...index.claims, ...index.openings].map(({ salt }) => salt))];
   const saltIndex = new Map(salts.map((salt, at) => [salt, at]));
   const refCount = index.pages.reduce((sum, { claims }) => sum + claims.length, 0);
   const { pageSize } = index.identity;
@@ -29,6 +30,7 @@ export function encodeIndex(index: StoredIndex): Uint8Array {
       refCount,
       salts,
       claims: index.claims.map(({ salt, ...claim }) => ({ ...claim, salt: saltIndex.get(salt) })),
+      openings: index.openings.map(({ salt, ids, count }) => ({ salt: saltIndex.get(salt), ids: [...ids], count })),
     }),
   );
   const jsonBytes = Math.ceil(json.length / 4) * 4;
@@ -75,8 +77,14 @@ export function decodeIndex(bytes: Uint8Array): Checked<StoredIndex> {
     if (claim === undefined) return damaged(`claim ${claims.length} does not hold what it should`);
     claims.push(claim);
   }
+  const openings: Opening[] = [];
+  for (const given of head.openings) {
+    const opening = openingOf(given, salts);
+    if (opening === undefined) return damaged(`opening ${openings.length} does not hold what it should`);
+    openings.push(opening);
+  }
   const pages = decodePages(view.subarray(4 + jsonBytes), { ...head, claims });
-  return 'ok' in pages ? pages : { ok: true, value: { identity, writtenMs: head.writtenMs, claims, pages } };
+  return 'ok' in pages ? pages : { ok: true, value: { identity, writtenMs: head.writtenMs, claims, openings, pages } };
 }
 
 interface PageParts {

@@ -1,4 +1,6 @@
 /** What a cache file says about its pages: plain values, one record a page. Bytes of pages lie elsewhere in the file. */
+import type { CacheRefusalReason } from '../cache-file-api.ts';
+import type { Opening } from '../warm/openings.ts';
 
 /** What has to be the same for a page of a file to be a page of this engine. */
 export interface CacheIdentity {
@@ -46,25 +48,9 @@ export interface StoredIndex {
   readonly writtenMs: number;
   readonly claims: readonly StoredClaim[];
   readonly pages: readonly StoredPage[];
+  /** What prompts began with, to go on counting. */
+  readonly openings: readonly Opening[];
 }
-
-/** Why a file, or a page of it, is not used. */
-export type CacheRefusalReason =
-  /** The file cannot be read, or is not there. */
-  | 'unreadable'
-  /** Its beginning is not that of a cache file. */
-  | 'not-a-cache-file'
-  /** It was written by another version. */
-  | 'version'
-  /** It ends before it should, or says so. */
-  | 'truncated'
-  /** A checksum does not fit, or the index contradicts itself. */
-  | 'damaged'
-  | 'model'
-  | 'weights'
-  | 'tokenizer'
-  | 'page-format'
-  | 'page-size';
 
 export interface CacheRefusal {
   readonly reason: CacheRefusalReason;

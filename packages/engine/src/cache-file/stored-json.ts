@@ -1,4 +1,5 @@
 /** The JSON part of a cache file's index, checked field by field: what has another type is not guessed at. */
+import type { Opening } from '../warm/openings.ts';
 import type { CacheIdentity, StoredClaim } from './stored-index.ts';
 
 export interface IndexHead {
@@ -8,6 +9,7 @@ export interface IndexHead {
   readonly refCount: number;
   readonly salts: readonly string[];
   readonly claims: readonly unknown[];
+  readonly openings: readonly unknown[];
 }
 
 /** Tokens a page that no pool has; keeps products of what a file says within exact numbers. */
@@ -18,10 +20,10 @@ export function headOf(json: string): IndexHead | undefined {
   const fields = parsed(json);
   if (!isRecord(fields)) return undefined;
   const identity = identityOf(fields.identity);
-  const { writtenMs, pageCount, refCount, salts, claims } = fields;
+  const { writtenMs, pageCount, refCount, salts, claims, openings } = fields;
   if (identity === undefined || !isCount(writtenMs) || !isCount(pageCount) || !isCount(refCount)) return undefined;
-  if (!isTexts(salts) || !Array.isArray(claims)) return undefined;
-  return { identity, writtenMs, pageCount, refCount, salts, claims };
+  if (!isTexts(salts) || !Array.isArray(claims) || !Array.isArray(openings)) return undefined;
+  return { identity, writtenMs, pageCount, refCount, salts, claims, openings };
 }
 
 /** Undefined: it does not hold what it should. Pure. */
@@ -44,6 +46,16 @@ export function claimOf(given: unknown, salts: readonly string[]): StoredClaim |
     ...(ttlMs === undefined ? {} : { ttlMs }),
     ...(slidingTtlMs === undefined ? {} : { slidingTtlMs }),
   };
+}
+
+/** Undefined: it does not hold what it should. Pure. */
+export function openingOf(given: unknown, salts: readonly string[]): Opening | undefined {
+  if (!isRecord(given)) return undefined;
+  const { ids, count } = given;
+  const salt = salts[given.salt as number];
+  const isId = (id: unknown) => isCount(id) && id <= 0xffffffff;
+  if (salt === undefined || !Array.isArray(ids) || !ids.every(isId) || !isCount(count)) return undefined;
+  return { salt, ids: Uint32Array.from(ids), count };
 }
 
 function identityOf(given: unknown): CacheIdentity | undefined {

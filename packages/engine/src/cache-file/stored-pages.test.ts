@@ -24,7 +24,7 @@ const page = (parent: number, tokens: number[], claims: number[] = [], salt = ''
 });
 
 function open(pages: StoredPage[], claims: StoredClaim[] = [plain], elapsedMs = 0): StoredPages {
-  const index: StoredIndex = { identity, writtenMs: 0, claims, pages };
+  const index: StoredIndex = { identity, writtenMs: 0, claims, openings: [], pages };
   return new StoredPages(index, elapsedMs);
 }
 const ask = (tokens: number[], salt = '') => ({ salt, tokens: Uint32Array.from(tokens), tokenCount: tokens.length });

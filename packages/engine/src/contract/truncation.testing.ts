@@ -1,7 +1,8 @@
 /** Prompts over their limit: refused, or shortened as the request says, and the answer says what was dropped. */
 import { expect, it } from 'vitest';
-import type { Engine, GenerateResult, LongPrompt, Message, Truncation } from '../api.ts';
+import type { Engine, GenerateResult, Message } from '../api.ts';
 import { engineErrorOf, expectIdle, type OpenModel, until, withEngine } from '../engine.testing.ts';
+import type { LongPrompt, Truncation } from '../truncation-api.ts';
 
 const system: Message = {
   role: 'system',

@@ -1,6 +1,7 @@
 /** The host's end of `engine.cache`: what an operator asks of the cache, between two steps. */
 import type { ClaimOptions, Invalidation, KvCache, PinResult } from '@octavo/kv';
 import type { CacheStats } from '../cache-api.ts';
+import type { CacheFiles } from '../cache-file/cache-files.ts';
 import { EngineError } from '../errors.ts';
 import type { CallKind, CallMessage, Calls, EventBatch, RequestId } from '../protocol.ts';
 import type { PromptEncoder } from './prompt-encoder.ts';
@@ -29,15 +30,18 @@ export interface CacheDeskTools {
 export class CacheDesk {
   readonly #kv: KvCache | undefined;
   readonly #tools: CacheDeskTools;
+  /** What is invalidated must not come back from a file. */
+  readonly #files: CacheFiles | undefined;
   /** Who waits for the event behind a number. */
   readonly #readers = new Map<RequestId, EventReader & { readonly after: number }>();
   #isListening = false;
   #isWaking = false;
 
   /** @param kv absent where nothing is kept. */
-  constructor(kv: KvCache | undefined, tools: CacheDeskTools) {
+  constructor(kv: KvCache | undefined, tools: CacheDeskTools, files?: CacheFiles) {
     this.#kv = kv;
     this.#tools = tools;
+    this.#files = files;
   }
 
   /** Answers between two steps: what a step in flight reads stays as it was planned. Throws what is wrong with the question. */
@@ -90,7 +94,9 @@ export class CacheDesk {
   }
 
   invalidate(target: { readonly tag?: string; readonly session?: string; readonly salt?: string }): Invalidation {
-    return this.#kv?.invalidate(target) ?? NOTHING_ENDED;
+    const claims = this.#files?.end(target) ?? 0;
+    const ended = this.#kv?.invalidate(target) ?? NOTHING_ENDED;
+    return { ...ended, claims: ended.claims + claims };
   }
 
   pin(tokens: Uint32Array, salt: string, claim: ClaimOptions): PinResult {

@@ -1,10 +1,11 @@
 /** One generation as the engine sees it: all state of a request between its tokens and its client, with one end. */
 import type { FinishReason, SequenceUsage } from '@octavo/scheduler';
-import type { Dropped, Timings, Usage } from '../api.ts';
+import type { Timings, Usage } from '../api.ts';
 import type { Clock } from '../clock.ts';
 import type { CompleteMessage, Outcome } from '../protocol.ts';
 import type { CandidateWish } from '../sampling/candidate-wish.ts';
 import type { Head, SequenceConsumer } from '../step-loop.ts';
+import type { Dropped } from '../truncation-api.ts';
 import type { Sampler } from './sampler.ts';
 import type { TextStream } from './text-stream.ts';
 

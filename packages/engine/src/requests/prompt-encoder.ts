@@ -3,7 +3,7 @@ import type { Breakpoint } from '@octavo/kv';
 import type { TextCodec } from '@octavo/text';
 import type { CacheBreakpoint } from '../cache-api.ts';
 import { EngineError } from '../errors.ts';
-import type { PromptInput } from '../protocol.ts';
+import type { PromptInput, WarmInput } from '../protocol.ts';
 
 export interface PromptLimits {
   readonly vocabulary: number;
@@ -31,7 +31,16 @@ export class PromptEncoder {
 
   /** Tokens of a prompt of any length. Throws as `encode`, but for PROMPT_OVER_CONTEXT. */
   encodeAny(prompt: PromptInput): Uint32Array {
-    const tokens = this.#tokensOf(prompt);
+    return this.#known(this.#tokensOf(prompt));
+  }
+
+  #checked(tokens: Uint32Array): Uint32Array {
+    const { contextTokens } = this.#limits;
+    if (tokens.length > contextTokens) throw promptOver(tokens.length, contextTokens, contextTokens);
+    return this.#known(tokens);
+  }
+
+  #known(tokens: Uint32Array): Uint32Array {
     const { vocabulary } = this.#limits;
     if (tokens.length === 0) throw new EngineError('EMPTY_PROMPT', 'The prompt has no tokens: give at least one.');
     // Ids of callers were checked on arrival; a tokenizer may know tokens that the model does not.
@@ -51,10 +60,7 @@ export class PromptEncoder {
    * PROMPT_OVER_CONTEXT, and what the tokenizer and the template throw.
    */
   encode(prompt: PromptInput): Uint32Array {
-    const tokens = this.encodeAny(prompt);
-    const { contextTokens } = this.#limits;
-    if (tokens.length > contextTokens) throw promptOver(tokens.length, contextTokens, contextTokens);
-    return tokens;
+    return this.#checked(this.#tokensOf(prompt));
   }
 
   /**
@@ -79,7 +85,12 @@ export class PromptEncoder {
     return common;
   }
 
-  #tokensOf(prompt: PromptInput): Uint32Array {
+  /** As `encode`, for a prompt to warm: of a prefix, what conversations that go on behind it begin with. */
+  encodeWarm(prompt: WarmInput): Uint32Array {
+    return this.#checked(this.#tokensOf(prompt));
+  }
+
+  #tokensOf(prompt: WarmInput): Uint32Array {
     if (prompt.kind === 'ids') return prompt.ids;
     if (prompt.kind === 'text') return this.text.encode(prompt.text);
     if (!this.text.hasChatTemplate) {
@@ -88,7 +99,7 @@ export class PromptEncoder {
         'The model folder has no chat template: give a prompt instead of messages.',
       );
     }
-    return this.text.encodeChat(prompt.messages);
+    return this.text.encodeChat(prompt.messages, { addGenerationPrompt: prompt.kind === 'messages' });
   }
 }
 

@@ -1,8 +1,9 @@
 /** Makes prompts fit: applies what a request says about truncation to what it gave. */
-import type { Dropped, Message } from '../api.ts';
+import type { Message } from '../api.ts';
 import type { CompleteMessage } from '../protocol.ts';
 import { keepHeadAndTail } from '../truncation/head-and-tail.ts';
 import { dropOldTurns } from '../truncation/turns.ts';
+import type { Dropped } from '../truncation-api.ts';
 import { type PromptEncoder, promptOver } from './prompt-encoder.ts';
 
 export type FittedPrompt =

@@ -1,7 +1,6 @@
 /** Where messages become sequences: encodes prompts, queues them, and says who takes what they yield. Holds what is open, by id. */
 import type { SequenceRequest } from '@octavo/scheduler';
 import type { EngineStats } from '../api.ts';
-import { LOWEST_PRIORITY } from '../client-requests.ts';
 import type { Clock } from '../clock.ts';
 import { type EngineParts, NO_KV_STATS } from '../engine-parts.ts';
 import type {
@@ -20,6 +19,7 @@ import { TokenSampler } from '../sampling/token-sampler.ts';
 import type { SequenceConsumer, StepLoop } from '../step-loop.ts';
 import { toWireError } from '../wire-error.ts';
 import { CacheDesk } from './cache-desk.ts';
+import { CacheFileDesk, isCacheFileCall } from './cache-file-desk.ts';
 import { abortedBefore, Completion } from './completion.ts';
 import { PromptEncoder } from './prompt-encoder.ts';
 import { type FittedPrompt, PromptFitter } from './prompt-fitter.ts';
@@ -27,13 +27,14 @@ import { refusal } from './refusal.ts';
 import { Sampler } from './sampler.ts';
 import { ScoreTask } from './score-task.ts';
 import { TextStream } from './text-stream.ts';
-import { WarmTask } from './warm-task.ts';
+import { WarmDesk } from './warm-desk.ts';
 import { WindowSlider } from './window-slider.ts';
 
 /** The desk's way out. */
 export interface Outlet {
   readonly event: (event: RequestEvent) => void;
   readonly reply: (reply: Reply) => void;
+  readonly progress: (id: RequestId, done: number, total: number) => void;
   /** There may be something to run. Throws ENGINE_CLOSED when nothing is run any more. */
   readonly wake: () => void;
   /** Calls back when no step is in flight. */
@@ -61,6 +62,8 @@ export class RequestDesk {
   readonly #outlet: Outlet;
   readonly #prompts: PromptEncoder;
   readonly #fitter: PromptFitter;
+  readonly #warmer: WarmDesk;
+  readonly #cacheFiles: CacheFileDesk;
   readonly #cache: CacheDesk;
   /** Scratch memory of all requests that sample. */
   readonly #sampler: TokenSampler;
@@ -77,7 +80,19 @@ export class RequestDesk {
     const { sequenceTokens, defaultMaxTokens } = parts;
     const { contextTokens } = parts.engine;
     this.#fitter = new PromptFitter(this.#prompts, { contextTokens, sequenceTokens, defaultMaxTokens });
-    this.#cache = new CacheDesk(parts.kv, { prompts: this.#prompts, betweenSteps: outlet.betweenSteps });
+    this.#cache = new CacheDesk(
+      parts.kv,
+      { prompts: this.#prompts, betweenSteps: outlet.betweenSteps },
+      parts.cacheFiles,
+    );
+    const rest = { maxTokens: 1, mode: 'share', logits: 'last' } as const;
+    this.#warmer = new WarmDesk({
+      parts,
+      prompts: this.#prompts,
+      submit: (request, consumer) => this.#submit({ ...request, ...rest }, consumer),
+      pin: (prompt, salt, claim) => this.#cache.pin(prompt, salt, claim),
+    });
+    this.#cacheFiles = new CacheFileDesk(parts);
     this.#sampler = new TokenSampler(vocabulary);
   }
 
@@ -132,10 +147,12 @@ export class RequestDesk {
     if (kind === 'tokenize') settle.answer(Array.from(this.#prompts.text.encode(input)));
     else if (kind === 'detokenize') settle.answer(this.#prompts.text.decode(input, { specialTokens: 'keep' }));
     else if (kind === 'stats') settle.answer(this.#stats());
-    else if (kind === 'audit') this.#outlet.betweenSteps(() => this.#audit(settle));
+    else if (kind === 'audit') this.#outlet.betweenSteps(() => settled(settle, () => this.#audit()));
     else if (kind === 'score') this.#score(message.id, input, settle);
     else if (kind === 'warm') this.#warm(message.id, input, settle);
-    else {
+    else if (isCacheFileCall(message)) {
+      this.#outlet.betweenSteps(() => settled(settle, () => this.#cacheFiles.answer(message)));
+    } else {
       if (kind === 'cache-events') this.#open.set(message.id, () => this.#cache.forget(message.id));
       this.#cache.ask(message, settle);
     }
@@ -145,6 +162,7 @@ export class RequestDesk {
     const { id, salt, priority, cache } = message;
     const { tokens: prompt, headTokens } = fitted;
     const mode = this.#parts.sharing ? cache : 'bypass';
+    if (mode === 'share') this.#parts.openings.observe(salt, prompt);
     const { claim, breakpoints } = message.lifetime;
     const positions = this.#prompts.positionsOf(message.prompt, breakpoints, prompt);
     const kept = positions.length === 0 ? {} : { breakpoints: positions };
@@ -167,7 +185,10 @@ export class RequestDesk {
       headTokens,
       // Nobody else will ask for a head with the middle of an answer behind it.
       submit: ({ droppedTokens, ...segment }, consumer) =>
-        this.#submit({ ...segment, mode: droppedTokens > 0 ? 'bypass' : mode, ...rest }, consumer),
+        this.#submit(
+          { ...segment, mode: droppedTokens > 0 && mode === 'share' ? 'use-only' : mode, ...rest },
+          consumer,
+        ),
     });
     slider.start(
       completionOf(
@@ -228,25 +249,26 @@ export class RequestDesk {
     this.#open.set(id, this.#submit(request, task));
   }
 
-  #warm(id: RequestId, { prompts, salt, claim, pin }: Calls['warm']['input'], settle: Settle): void {
-    // All are checked before the first is computed: a mistake in the last one must not cost the time of the others.
-    const encoded = prompts.map((prompt) => this.#prompts.encode(prompt));
-    const rest = { maxTokens: 1, salt, priority: LOWEST_PRIORITY, mode: 'share', logits: 'last', claim } as const;
-    const task = new WarmTask({
-      prompts: this.#parts.sharing ? encoded : [],
-      inFlight: 2 * this.#parts.maxSequences,
-      submit: (prompt, consumer) => this.#submit({ prompt, ...rest }, consumer),
-      ...(pin ? { pin: (prompt: Uint32Array) => this.#cache.pin(prompt, salt, claim) } : {}),
+  #warm(id: RequestId, input: Calls['warm']['input'], settle: Settle): void {
+    const end = this.#warmer.warm(input, {
+      progress: (done, total) => this.#outlet.progress(id, done, total),
       done: settle.answer,
       failed: settle.fail,
     });
-    this.#open.set(id, () => task.abort());
-    task.advance();
+    this.#open.set(id, end);
+  }
+
+  /** Effect: goes on with what is done when nothing else is to do. Only between steps. */
+  betweenSteps(): void {
+    this.#warmer.refresh();
   }
 
   /** Queues a sequence; returns how to end it. Throws ENGINE_CLOSED, PROMPT_OVER_POOL, QUEUE_FULL. */
   #submit(request: SequenceRequest, consumer: SequenceConsumer): () => void {
     this.#outlet.wake();
+    const { prompt, salt, mode, claim } = request;
+    this.#parts.cacheFiles?.observe({ salt, ...claim });
+    if (mode !== 'bypass') this.#parts.cacheFiles?.load({ salt, tokens: prompt, tokenCount: prompt.length });
     const submitted = this.#parts.source.submit(request);
     if (!submitted.ok) throw refusal(submitted, request);
     const { sequence } = submitted;
@@ -263,19 +285,28 @@ export class RequestDesk {
     const { source, kv } = this.#parts;
     const { stepMs, ...counts } = this.#loop.counters;
     const { waitingCount: waiting, runningCount: running } = source;
-    return { kv: kv ? kv.stats() : NO_KV_STATS, waiting, running, ...counts, stepMs: { ...stepMs } };
+    const cacheFile = this.#parts.cacheFiles?.stats() ?? { filePages: 0, loadedPages: 0, refusedPages: 0 };
+    return { kv: kv ? kv.stats() : NO_KV_STATS, waiting, running, ...counts, cacheFile, stepMs: { ...stepMs } };
   }
 
-  #audit(settle: Settle): void {
-    try {
-      const violations = this.#parts.audit();
-      const leases = this.#parts.kv?.stats().leases ?? 0;
-      if (this.#loop.liveCount === 0 && leases > 0) {
-        violations.push(`law 10: nobody waits for anything, but ${leases} leases are held`);
-      }
-      settle.answer(violations);
-    } catch (error) {
-      settle.fail(error);
+  #audit(): string[] {
+    const violations = this.#parts.audit();
+    const leases = this.#parts.kv?.stats().leases ?? 0;
+    if (this.#loop.liveCount === 0 && leases > 0) {
+      violations.push(`law 10: nobody waits for anything, but ${leases} leases are held`);
     }
+    return violations;
   }
+}
+
+/** Answers with what `work` returns, or fails with what it throws. */
+function settled(settle: Settle, work: () => Calls[CallKind]['output']): void {
+  let output: Calls[CallKind]['output'];
+  try {
+    output = work();
+  } catch (error) {
+    settle.fail(error);
+    return;
+  }
+  settle.answer(output);
 }

@@ -12,6 +12,8 @@ export interface WarmTaskParts {
   readonly submit: (prompt: Uint32Array, consumer: SequenceConsumer) => () => void;
   /** Pins what was computed; absent when nothing is to be pinned. */
   readonly pin?: (prompt: Uint32Array) => PinResult;
+  /** A prompt is in the cache. */
+  readonly warmed: () => void;
   readonly done: (outcome: WarmResult) => void;
   readonly failed: (error: unknown) => void;
 }
@@ -67,6 +69,7 @@ export class WarmTask {
         finished: (_reason, usage) => {
           if (isOver()) return;
           if (this.#parts.pin) this.#pins[place] = this.#parts.pin(prompt);
+          this.#parts.warmed();
           this.#finish(usage);
         },
         failed: (error) => {

@@ -1,7 +1,8 @@
 /** What callers say about truncation, checked and filled in. Runs in the caller's thread; functions stay there. */
-import type { TruncateFunction, Truncation, TruncationOptions } from '../api.ts';
+
 import { type CheckTable, checkOptions, integerIn, isAnything, oneOf } from '../checks.ts';
 import { EngineError } from '../errors.ts';
+import type { TruncateFunction, Truncation, TruncationOptions } from '../truncation-api.ts';
 
 /** What the host is told: plain values. `caller`: it asks back, and the caller answers with another prompt. */
 export interface TruncationRule {

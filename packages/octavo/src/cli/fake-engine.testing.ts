@@ -19,6 +19,7 @@ export interface FakeOptions {
   /** Answers are ready when this is; default: at once. */
   readonly ready?: Promise<void>;
   readonly hasTokenizer?: boolean;
+  readonly cacheImport?: Awaited<ReturnType<Engine['cache']['import']>>;
 }
 
 /** What the fakes that were opened have seen. */
@@ -26,19 +27,30 @@ export interface FakeLog {
   readonly resolved: { readonly model: string; readonly options: ResolveOptions }[];
   readonly opened: { readonly model: string; readonly options: EngineOptions }[];
   readonly requests: (GenerateRequest | ChatRequest)[];
+  readonly cacheFiles: string[];
   inFlight: number;
   peakInFlight: number;
   closed: number;
 }
 
 export function newFakeLog(): FakeLog {
-  return { resolved: [], opened: [], requests: [], inFlight: 0, peakInFlight: 0, closed: 0 };
+  return { resolved: [], opened: [], requests: [], cacheFiles: [], inFlight: 0, peakInFlight: 0, closed: 0 };
 }
 
 export class FakeEngine implements Engine {
   readonly info: EngineInfo;
-  /** The command line does not ask it anything yet. */
-  readonly cache = {} as Engine['cache'];
+  /** Remembers which files it was asked for; the command line asks it nothing else. */
+  readonly cache = {
+    export: async (file: string) => {
+      this.#log.cacheFiles.push(`export ${file}`);
+      return { pages: 3, bytes: 4096 };
+    },
+    import: async (file: string) => {
+      this.#log.cacheFiles.push(`import ${file}`);
+      return this.#fake.cacheImport ?? { pages: 3, bytes: 4096 };
+    },
+    openings: async () => [{ salt: '', ids: [104, 105], text: 'hi', count: 2 }],
+  } as unknown as Engine['cache'];
   readonly #fake: FakeOptions;
   readonly #log: FakeLog;
   readonly #options: EngineOptions;

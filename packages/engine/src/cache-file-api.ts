@@ -1,0 +1,62 @@
+/** The cache across restarts, and what it has learned. */
+
+/** Why a cache file, or a page of it, is not used. */
+export type CacheRefusalReason =
+  | 'unreadable'
+  | 'not-a-cache-file'
+  | 'version'
+  | 'truncated'
+  | 'damaged'
+  | 'model'
+  | 'weights'
+  | 'tokenizer'
+  | 'page-format'
+  | 'page-size';
+
+export interface CacheExport {
+  readonly pages: number;
+  readonly bytes: number;
+}
+
+export interface CacheImport {
+  /** Pages that prompts can get from the file. */
+  readonly pages: number;
+  readonly bytes: number;
+  /** Present: nothing is taken from the file, and why. */
+  readonly refusal?: { readonly reason: CacheRefusalReason; readonly message: string };
+}
+
+export interface CacheFileStats {
+  /** Pages of the open file that a prompt can still get. */
+  readonly filePages: number;
+  /** Pages that came out of files so far. */
+  readonly loadedPages: number;
+  /** Pages of the open file whose bytes were not what had been written: they are computed again. */
+  readonly refusedPages: number;
+}
+
+/** A beginning that many prompts had in common. */
+export interface LearnedOpening {
+  readonly salt: string;
+  /** Whole pages of tokens. */
+  readonly ids: readonly number[];
+  /** Absent without a tokenizer. */
+  readonly text?: string;
+  /** Prompts of the last 24 hours that began with it. */
+  readonly count: number;
+}
+
+export interface CacheFileCalls {
+  /**
+   * Writes all entries with their pages and lifetimes to a file, whole or not at all; between steps, and requests wait as long as it takes to
+   * write. Throws CACHE_FILE_UNWRITABLE, INVALID_OPTION.
+   */
+  export(file: string): Promise<CacheExport>;
+  /**
+   * Opens a file that `export` wrote. Its pages are read when a prompt first begins with them, and proved by checksum: a page that is damaged is
+   * computed again. A file of another model, format or page size, or a damaged one, is an answer with `refusal`, not an error.
+   */
+  import(file: string): Promise<CacheImport>;
+  /** The most frequent beginnings of the last day's prompts, at most so many (default 100). */
+  openings(most?: number): Promise<readonly LearnedOpening[]>;
+}
