@@ -69,6 +69,9 @@ describe('docs/command-line.md', () => {
     ['octavo batch', 2],
     ['octavo tune', 0],
     ['octavo inspect', 0],
+    ['octavo warm', 0],
+    // Reads what the example of octavo warm wrote.
+    ['octavo cache', 0],
   ])('shows the fields that the example of %s prints', async (heading, expected) => {
     const blocks = blocksOf(heading);
     const files = blocks.filter(({ language }) => language === 'jsonl');
@@ -98,6 +101,8 @@ describe('docs/command-line.md', () => {
     ['inspect', false],
     ['pull', false],
     ['tune', false],
+    ['warm', true],
+    ['cache', false],
   ])('lists exactly the options of octavo %s', async (command, runsModel) => {
     const flagsIn = (text: string, pattern: RegExp): readonly string[] =>
       [...text.matchAll(pattern)].map(([, flag]) => flag!);

@@ -6,6 +6,7 @@ import type { HubSettings } from '@octavo/models';
 import type { FinishReason, SaltQuotaOptions } from '@octavo/scheduler';
 import type { CacheRequestOptions, EngineCache, WarmOptions, WarmPrompt, WarmResult } from './cache-api.ts';
 import type { EngineStats } from './engine-stats.ts';
+import type { Message } from './message.ts';
 import type { Dropped, Truncation } from './truncation-api.ts';
 
 export type { EngineStats } from './engine-stats.ts';
@@ -115,10 +116,7 @@ export interface RequestOptions extends SamplingOptions, CacheRequestOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface Message {
-  readonly role: string;
-  readonly content: string;
-}
+export type { Message };
 
 export type GenerateRequest = RequestOptions &
   ({ readonly prompt: string } | { readonly ids: readonly number[] | Uint32Array });

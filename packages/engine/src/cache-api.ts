@@ -1,7 +1,7 @@
 /** The public face of the cache: what requests may say about the lifetime of what they store, and what an operator may do. */
 import type { ClaimPriority, Invalidation, InvalidationTarget, KvEvent, KvStats, PinId, PinResult } from '@octavo/kv';
 import type { CacheFileCalls } from './cache-file-api.ts';
-import type { Message } from './api.ts';
+import type { Message } from './message.ts';
 
 /** A position of a prompt: a number of tokens, or the end of a message (counted from 0) of a chat. */
 export type CacheBreakpoint =

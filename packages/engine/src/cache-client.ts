@@ -1,7 +1,7 @@
 /** The caller's end of `engine.cache`: checks what is asked, and asks the host. */
 import type { Invalidation, InvalidationTarget, KvEvent, PinId, PinResult } from '@octavo/kv';
 import type { CachePrompt, CacheStats, EngineCache, LifetimeOptions } from './cache-api.ts';
-import type { CacheExport, CacheImport, LearnedOpening } from './cache-file-api.ts';
+import type { CacheExport, CacheImport, CacheTreeEntry, LearnedOpening } from './cache-file-api.ts';
 import { claimOf, lifetimeChecks, targetOf } from './cache-requests.ts';
 import { checkOptions, integerIn, isSignal, isString } from './checks.ts';
 import { checkFile, checkMost } from './client-requests.ts';
@@ -60,6 +60,10 @@ export class CacheClient implements EngineCache {
 
   async import(file: string): Promise<CacheImport> {
     return this.#parts.call('cacheImport', checkFile(file));
+  }
+
+  async tree(): Promise<readonly CacheTreeEntry[]> {
+    return this.#parts.call('cacheTree', null);
   }
 
   async openings(most = 100): Promise<readonly LearnedOpening[]> {

@@ -1,4 +1,4 @@
-/** The cache across restarts, and what it has learned. */
+/** The cache across restarts, what it holds, and what it has learned. */
 
 /** Why a cache file, or a page of it, is not used. */
 export type CacheRefusalReason =
@@ -46,6 +46,43 @@ export interface LearnedOpening {
   readonly count: number;
 }
 
+/** Tokens that the cache holds behind those of another entry. */
+export interface CacheTreeEntry {
+  /** Place of that entry in the list, before this one's; -1: these are the first tokens. */
+  readonly parent: number;
+  readonly salt: string;
+  readonly ids: readonly number[];
+  readonly pages: number;
+  /** Prompt tokens that requests found ending here and did not compute; absent in a file. */
+  readonly savedTokens?: number;
+  /** Why it stays. */
+  readonly claims: readonly CacheClaim[];
+}
+
+export interface CacheClaim {
+  readonly session?: string;
+  readonly tags: readonly string[];
+  readonly context: readonly string[];
+  readonly priority: 'low' | 'normal' | 'high';
+  readonly isPinned: boolean;
+  /** Milliseconds that are left. */
+  readonly ttlMs?: number;
+  readonly slidingTtlMs?: number;
+}
+
+/** What a cache file says about itself, whatever model it is of. */
+export type CacheFileView =
+  | {
+      readonly ok: true;
+      readonly identity: Readonly<Record<string, string | number>>;
+      /** Milliseconds since 1970. */
+      readonly writtenMs: number;
+      readonly bytes: number;
+      readonly entries: readonly CacheTreeEntry[];
+      readonly openings: readonly Omit<LearnedOpening, 'text'>[];
+    }
+  | { readonly ok: false; readonly refusal: { readonly reason: CacheRefusalReason; readonly message: string } };
+
 export interface CacheFileCalls {
   /**
    * Writes all entries with their pages and lifetimes to a file, whole or not at all; between steps, and requests wait as long as it takes to
@@ -59,4 +96,6 @@ export interface CacheFileCalls {
   import(file: string): Promise<CacheImport>;
   /** The most frequent beginnings of the last day's prompts, at most so many (default 100). */
   openings(most?: number): Promise<readonly LearnedOpening[]>;
+  /** All entries in memory, parents before children. O(tokens). */
+  tree(): Promise<readonly CacheTreeEntry[]>;
 }

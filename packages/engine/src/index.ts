@@ -1,5 +1,6 @@
 export type * from './api.ts';
 export type * from './cache-api.ts';
+export { readCacheFile } from './cache-file/cache-tree.ts';
 export type * from './cache-file-api.ts';
 export type { ModelParts } from './engine-parts.ts';
 export {

@@ -9,7 +9,7 @@ import type { CacheMode, ClaimOptions, Invalidation, InvalidationTarget, KvEvent
 import type { FinishReason } from '@octavo/scheduler';
 import type { EngineInfo, EngineStats, Message, OpenProgress, ScoreResult, Timings, Usage } from './api.ts';
 import type { CacheStats, WarmResult } from './cache-api.ts';
-import type { CacheExport, CacheImport, LearnedOpening } from './cache-file-api.ts';
+import type { CacheExport, CacheImport, CacheTreeEntry, LearnedOpening } from './cache-file-api.ts';
 import type { WireLifetime } from './cache-requests.ts';
 import type { AnyErrorCode } from './errors.ts';
 import type { ResolvedSampling } from './sampling/resolve-sampling.ts';
@@ -82,6 +82,7 @@ export interface Calls {
   };
   readonly cacheExport: { readonly input: string; readonly output: CacheExport };
   readonly cacheImport: { readonly input: string; readonly output: CacheImport };
+  readonly cacheTree: { readonly input: null; readonly output: readonly CacheTreeEntry[] };
   readonly openings: { readonly input: number; readonly output: readonly LearnedOpening[] };
   readonly stats: { readonly input: null; readonly output: EngineStats };
   readonly audit: { readonly input: null; readonly output: readonly string[] };

@@ -1,5 +1,5 @@
 /** What happens to prompts over their limit, as callers say it and as answers tell it. */
-import type { Message } from './api.ts';
+import type { Message } from './message.ts';
 
 /**
  * `refuse`: PROMPT_OVER_CONTEXT. `head-and-tail`: the first and the most recent tokens. `turns`: the oldest turns of a chat are dropped

@@ -7,6 +7,7 @@ export {
   openEngineWith,
   PageLayout,
   PageStore,
+  readCacheFile,
 } from '@octavo/engine';
 export type * from '@octavo/graph';
 export { cacheFolder, compileModel, GraphError, readModelShape } from '@octavo/graph';

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../engine.testing.ts';
 import { openTestCache, type TestCache } from './cache-files.testing.ts';
 
+const nowhere = '/nowhere/x';
 const folder = temporaryFolder();
 let fileCount = 0;
 const newPath = () => join(folder, `${fileCount++}.cache`);
@@ -87,8 +88,8 @@ describe('a cache that comes back from a file', () => {
     const pinned = cache.kv.pin({ tokens: Uint32Array.from(upTo(8)), tokenCount: 8, salt: '' });
     expect(pinned.outcome).toBe('granted');
     const fresh = restarted(cache);
-    fresh.serve([...upTo(8), 1]);
-    expect(fresh.kv.stats().pinnedPages).toBe(2);
+    fresh.files.load({ salt: '', tokens: Uint32Array.from([...upTo(8), 1]), tokenCount: 9 });
+    expect(fresh.kv.stats()).toMatchObject({ pinnedPages: 2, publishedPages: 2, evictablePages: 0 });
   });
 
   it('takes what there is room for, and computes the rest', () => {
@@ -120,7 +121,7 @@ describe('a cache that comes back from a file', () => {
     expect(other.files.import(path)).toMatchObject({ pages: 0, refusal: { reason: 'model' } });
     expect(other.serve([...upTo(8), 1])).toBe(0);
     expect(cache.files.import(path)).toMatchObject({ pages: 2 });
-    expect(cache.files.import('/nowhere/x')).toMatchObject({ refusal: { reason: 'unreadable' } });
+    expect(cache.files.import(nowhere)).toMatchObject({ refusal: { reason: 'unreadable' } });
     expect(cache.files.stats().filePages).toBe(2);
   });
 

@@ -3,7 +3,7 @@ import type { CacheRefusalReason } from '../cache-file-api.ts';
 import type { Opening } from '../warm/openings.ts';
 
 /** What has to be the same for a page of a file to be a page of this engine. */
-export interface CacheIdentity {
+export type CacheIdentity = {
   /** Fingerprint of the compiled model: architecture, weights and their format, trims. */
   readonly model: string;
   readonly weights: string;
@@ -15,7 +15,7 @@ export interface CacheIdentity {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
-}
+};
 
 /** One claim, as many pages as may refer to it. */
 export interface StoredClaim {

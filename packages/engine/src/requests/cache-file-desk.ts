@@ -1,13 +1,18 @@
 /** Answers what an operator asks of cache files. */
+
+import { treeOf } from '../cache-file/cache-tree.ts';
 import type { LearnedOpening } from '../cache-file-api.ts';
 import type { EngineParts } from '../engine-parts.ts';
 import { EngineError } from '../errors.ts';
 import type { CallMessage, Calls } from '../protocol.ts';
 
-export type CacheFileCall = Extract<CallMessage, { readonly kind: 'cacheExport' | 'cacheImport' | 'openings' }>;
+export type CacheFileCall = Extract<
+  CallMessage,
+  { readonly kind: 'cacheExport' | 'cacheImport' | 'cacheTree' | 'openings' }
+>;
 
 export function isCacheFileCall(call: CallMessage): call is CacheFileCall {
-  return call.kind === 'cacheExport' || call.kind === 'cacheImport' || call.kind === 'openings';
+  return ['cacheExport', 'cacheImport', 'cacheTree', 'openings'].includes(call.kind);
 }
 
 export class CacheFileDesk {
@@ -20,7 +25,8 @@ export class CacheFileDesk {
   /** Only between steps: what is written must not change meanwhile. Throws INVALID_OPTION, CACHE_FILE_UNWRITABLE. */
   answer(call: CacheFileCall): Calls[CacheFileCall['kind']]['output'] {
     if (call.kind === 'openings') return this.#openings(call.input);
-    const { cacheFiles } = this.#parts;
+    const { cacheFiles, kv } = this.#parts;
+    if (call.kind === 'cacheTree') return kv ? treeOf(kv.entries()) : [];
     if (!cacheFiles) {
       throw new EngineError('INVALID_OPTION', 'The engine keeps no K/V (kvCache is false): open it with a cache.');
     }

@@ -2,6 +2,7 @@
 import type { EngineOptions } from '@octavo/engine';
 import { type Command, Option } from 'commander';
 import { type BatchAnswer, type BatchSummary, serveBatch } from '../batch/serve-batch.ts';
+import { addCacheFileOption, type CacheFileFlags, withCacheFile } from './cache-file.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
 import { isSameFile, type LineFile, openLineFile, openLines } from './files.ts';
@@ -15,7 +16,7 @@ import { withEngine } from './with-engine.ts';
 /** Requests in flight when the caller does not say. */
 const DEFAULT_CONCURRENCY = 16;
 
-interface BatchFlags extends EngineFlags, ModelFlags, TruncationFlags {
+interface BatchFlags extends EngineFlags, ModelFlags, TruncationFlags, CacheFileFlags {
   readonly concurrency: number;
   readonly sharing: boolean;
   readonly kvCache: boolean;
@@ -46,8 +47,8 @@ export function addBatch(program: Command, context: CommandContext): void {
     .option('--no-kv-cache', 'keep no keys and values at all: compute the whole sequence again for each token')
     .option('--json', 'print a one-line summary as JSON')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addTruncationOptions(addModelOptions(command))).action((requests: string, flags: BatchFlags) =>
-    batch(requests, flags, context),
+  addEngineOptions(addCacheFileOption(addTruncationOptions(addModelOptions(command)))).action(
+    (requests: string, flags: BatchFlags) => batch(requests, flags, context),
   );
 }
 
@@ -83,25 +84,27 @@ async function serveFile(requests: AsyncIterable<string>, answers: LineFile, run
   const call = { model: flags, options: batchEngineOptions(flags, context), reader };
   const progress = createProgress(stderr, progressKind(stderr, 'program'));
   let answered = 0;
-  return withEngine(context, call, async (engine) => {
-    progress.start('requests');
-    try {
-      return await serveBatch(engine, requests, {
-        concurrency: flags.concurrency,
-        signal: interrupt.signal,
-        now: () => performance.now(),
-        describe: describeFailure,
-        async onAnswer(answer) {
-          await answers.append(withRoundedTimings(answer));
-          answered++;
-          progress.advance();
-        },
-      });
-    } finally {
-      progress.stop();
-      if (interrupt.signal.aborted) output.note(`interrupted: ${answered} answers are in ${flags.out}`);
-    }
-  });
+  return withEngine(context, call, (engine) =>
+    withCacheFile(engine, flags, output, async () => {
+      progress.start('requests');
+      try {
+        return await serveBatch(engine, requests, {
+          concurrency: flags.concurrency,
+          signal: interrupt.signal,
+          now: () => performance.now(),
+          describe: describeFailure,
+          async onAnswer(answer) {
+            await answers.append(withRoundedTimings(answer));
+            answered++;
+            progress.advance();
+          },
+        });
+      } finally {
+        progress.stop();
+        if (interrupt.signal.aborted) output.note(`interrupted: ${answered} answers are in ${flags.out}`);
+      }
+    }),
+  );
 }
 
 /** As many sequences and places in the queue as there are requests in flight: none of them is refused or held up by a default. */

@@ -4,6 +4,8 @@ import type { Engine, GenerateResult, Message } from '@octavo/engine';
 import type { Command } from 'commander';
 import { readCatalog, systemPrompt } from '../demo/workload.ts';
 import { shippedModel } from '../shipped-model.ts';
+import { addCacheFileOption, type CacheFileFlags, withCacheFile } from './cache-file.ts';
+import { drawTree } from './cache-tree.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
 import { addFileOptions, MODEL_WORDS, type ModelFlags } from './model.ts';
@@ -11,7 +13,7 @@ import { addEngineOptions, defined, type EngineFlags, engineOptions, numberOptio
 import { addTruncationOptions, describeDropped, type TruncationFlags, truncationOptions } from './truncation.ts';
 import { withEngine } from './with-engine.ts';
 
-interface ChatFlags extends EngineFlags, TruncationFlags, Omit<ModelFlags, 'model'> {
+interface ChatFlags extends EngineFlags, TruncationFlags, CacheFileFlags, Omit<ModelFlags, 'model'> {
   readonly system?: string;
   readonly product?: string;
   readonly maxTokens?: number;
@@ -22,6 +24,7 @@ interface ChatFlags extends EngineFlags, TruncationFlags, Omit<ModelFlags, 'mode
 const EXAMPLES = `
 In the conversation:
   /reset    forget what was said, keep the system message
+  /cache    show what the cache holds
   /exit     leave (so does the end of the input)
 
 Examples:
@@ -51,7 +54,7 @@ export function addChat(program: Command, context: CommandContext): void {
     )
     .addOption(wholeOption('--seed <n>', 'same seed, same tokens (default: drawn)', 0))
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addTruncationOptions(addFileOptions(command))).action(
+  addEngineOptions(addCacheFileOption(addTruncationOptions(addFileOptions(command)))).action(
     (model: string | undefined, flags: ChatFlags) => chat(model, flags, context),
   );
 }
@@ -62,7 +65,7 @@ async function chat(model: string | undefined, flags: ChatFlags, context: Comman
   const named = { ...flags, ...defined({ model }) };
   await withEngine(context, { model: named, options, reader: 'person' }, async (engine) => {
     const conversation = new Conversation(engine, system, flags, context.interrupt.signal);
-    await converse(conversation, context);
+    await withCacheFile(engine, flags, context.output, () => converse(conversation, context));
   });
 }
 
@@ -109,6 +112,15 @@ class Conversation {
 
   reset(): void {
     this.#messages = this.#system;
+  }
+
+  /** The cache of the engine as a tree, with the texts of its entries. */
+  async describeCache(): Promise<string> {
+    const entries = await this.#engine.cache.tree();
+    if (entries.length === 0) return '[the cache is empty]';
+    const texts = await Promise.all(entries.map(({ ids }) => this.#engine.detokenize(ids)));
+    const textOf = new Map(entries.map(({ ids }, index) => [ids, texts[index]]));
+    return drawTree(entries, (ids) => textOf.get(ids));
   }
 
   /** Streams the answer to `onText` and remembers both sides. */
@@ -170,6 +182,10 @@ async function takeTurn(line: string, conversation: Conversation, { output }: Co
   if (line === '/reset') {
     conversation.reset();
     output.note('[a new conversation]');
+    return;
+  }
+  if (line === '/cache') {
+    output.note(await conversation.describeCache());
     return;
   }
   const { usage } = await conversation.ask(line, output.write);

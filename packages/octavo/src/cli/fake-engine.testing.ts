@@ -28,13 +28,23 @@ export interface FakeLog {
   readonly opened: { readonly model: string; readonly options: EngineOptions }[];
   readonly requests: (GenerateRequest | ChatRequest)[];
   readonly cacheFiles: string[];
+  readonly warmed: { readonly prompts: readonly unknown[]; readonly salt: string; readonly pin: boolean }[];
   inFlight: number;
   peakInFlight: number;
   closed: number;
 }
 
 export function newFakeLog(): FakeLog {
-  return { resolved: [], opened: [], requests: [], cacheFiles: [], inFlight: 0, peakInFlight: 0, closed: 0 };
+  return {
+    resolved: [],
+    opened: [],
+    requests: [],
+    cacheFiles: [],
+    warmed: [],
+    inFlight: 0,
+    peakInFlight: 0,
+    closed: 0,
+  };
 }
 
 export class FakeEngine implements Engine {
@@ -49,6 +59,7 @@ export class FakeEngine implements Engine {
       this.#log.cacheFiles.push(`import ${file}`);
       return this.#fake.cacheImport ?? { pages: 3, bytes: 4096 };
     },
+    tree: async () => [{ parent: -1, salt: '', ids: codesOf('hello'), pages: 1, savedTokens: 5, claims: [] }],
     openings: async () => [{ salt: '', ids: [104, 105], text: 'hi', count: 2 }],
   } as unknown as Engine['cache'];
   readonly #fake: FakeOptions;
@@ -138,8 +149,10 @@ export class FakeEngine implements Engine {
     return { argmax: [7, 8], lastLogits: [0.5, 1.5], logprobs: [-0.25], perplexity: Math.exp(0.25) };
   }
 
-  async warm(): ReturnType<Engine['warm']> {
-    return { warmed: 0, computedTokens: 0, pins: [] };
+  async warm(...[prompts, options]: Parameters<Engine['warm']>): ReturnType<Engine['warm']> {
+    const { salt = '', pin = false } = options ?? {};
+    this.#log.warmed.push({ prompts, salt, pin });
+    return { warmed: prompts.length, computedTokens: 10 * prompts.length, pins: [] };
   }
 
   async tokenize(text: string): Promise<readonly number[]> {

@@ -4,6 +4,7 @@ import { openEngine } from '@octavo/engine';
 import { resolveModel } from '@octavo/models';
 import { Command, CommanderError } from 'commander';
 import { addBatch } from './batch.ts';
+import { addCache } from './cache.ts';
 import { addChat } from './chat.ts';
 import type { CommandContext, InputStream, OpenEngine, ResolveModel } from './context.ts';
 import { addDemo } from './demo.ts';
@@ -15,6 +16,7 @@ import { createOutput, type Environment, type OutputStream } from './output.ts';
 import { addPull } from './pull.ts';
 import { addScore } from './score.ts';
 import { addTune } from './tune.ts';
+import { addWarm } from './warm.ts';
 
 /** What a command line runs on. */
 export interface Host {
@@ -69,6 +71,8 @@ const commands = {
   batch: addBatch,
   tune: addTune,
   inspect: addInspect,
+  warm: addWarm,
+  cache: addCache,
   pull: addPull,
 };
 
