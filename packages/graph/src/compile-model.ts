@@ -1,3 +1,4 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
 import { buildDecoder, ropesOf } from './blocks/decoder.ts';
@@ -7,14 +8,20 @@ import { fingerprint } from './cache/fingerprint.ts';
 import { type CheckedOptions, checkOptions } from './compile-options.ts';
 import type { CompiledModel, CompileOptions } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
+import { GraphError } from './errors.ts';
 import { fitToContext } from './fit-context.ts';
 import { GraphBuilder } from './ir/builder.ts';
 import { lowerPagedAttention } from './lowering/paged-attention.ts';
 import type { ModelSource } from './model-source.ts';
+import { type MergedHeads, mergeHeads, writeDerived } from './trims/merge-heads.ts';
+import { resolveTrims, trimLayers } from './trims/model-trims.ts';
 import { JOURNAL_FILE } from './weights/pack-journal.ts';
 import { PACKED_FILE, placeWeights } from './weights/placement.ts';
 import { WeightFiles } from './weights/weight-files.ts';
 import { type PreparedGraph, writeGraph } from './write-graph.ts';
+
+/** Weights that are made of others; a plain name, since it stands in the compiled folder. */
+const TRIMMED_FILE = 'trimmed.safetensors';
 
 /** Rope tables are made for no more positions unless asked for: beyond it they would be larger than small models. */
 export const DEFAULT_CONTEXT_TOKENS = 1 << 17;
@@ -34,26 +41,42 @@ export async function compileModel(model: string | ModelSource, options: Compile
   const { folder, onnxFile } = typeof model === 'string' ? { folder: model } : model;
   const sourceFolder = resolve(folder);
   if (onnxFile !== undefined) {
+    if (options.trims !== undefined) throw noTrims();
     // Not at the head of the file: what reads and writes ONNX takes longer to load than most starts need to find their graph.
     const { compileOnnx } = await import('./import/compile-onnx.ts');
     return compileOnnx({ folder: sourceFolder, onnxFile: resolve(onnxFile) }, options);
   }
-  const { description: own, endIds, fields } = await readModelConfig(sourceFolder);
+  const { description: whole, endIds, fields } = await readModelConfig(sourceFolder);
+  const trims = resolveTrims(options.trims, whole);
+  const own = trims ? trimLayers(whole, trims) : whole;
   const checked = checkOptions({ most: own.shape.contextTokens, usual: DEFAULT_CONTEXT_TOKENS }, options);
-  const description = fitToContext(own, checked.contextTokens);
+  const fitted = fitToContext(own, checked.contextTokens);
+  const merged = trims && mergeHeads(fitted, trims);
+  const description = merged?.description ?? fitted;
   const compilation: Compilation = { ...checked, description };
   const { weights, kvType, deterministic, levels, cacheFolder, onProgress } = compilation;
   const files = await WeightFiles.open(sourceFolder);
   try {
     const { contextTokens } = description.shape;
-    const settings = { weights, kvType, deterministic, levels, contextTokens, ...ropeSetting(compilation) };
+    const settings = {
+      weights,
+      kvType,
+      deterministic,
+      levels,
+      contextTokens,
+      ...(trims && { trims }),
+      ...ropeSetting(compilation),
+    };
     const name = await fingerprint({ config: fields, files: files.files, ...settings });
     const target = join(cacheFolder, name);
     const fromCache = await isIntact(target);
     if (!fromCache) {
-      const prepared = prepare(compilation, files);
-      const place = { cacheFolder, name, resumable: [PACKED_FILE, JOURNAL_FILE] };
-      await publishFolder(place, (partial) => writeGraph(join(partial, GRAPH_FILE), prepared, { files, onProgress }));
+      files.allowMissingPrefix(description.optionalPrefix ?? '');
+      await withDerived(merged?.tensors ?? [], { files, cacheFolder }, async () => {
+        const prepared = prepare(compilation, files);
+        const place = { cacheFolder, name, resumable: [PACKED_FILE, JOURNAL_FILE] };
+        await publishFolder(place, (partial) => writeGraph(join(partial, GRAPH_FILE), prepared, { files, onProgress }));
+      });
     }
     onProgress({ status: 'ready', loaded: 1, total: 1 });
     const graphFile = join(target, GRAPH_FILE);
@@ -71,10 +94,36 @@ export async function compileModel(model: string | ModelSource, options: Compile
       endIds,
       fingerprint: name,
       fromCache,
+      ...(trims && { untrimmed: whole.shape }),
     };
   } finally {
     await files.close();
   }
+}
+
+/** Lends `work` tensors that are made of others, in a file that goes away: what is read in place gets a second name before that. */
+async function withDerived(
+  tensors: MergedHeads['tensors'],
+  { files, cacheFolder }: { readonly files: WeightFiles; readonly cacheFolder: string },
+  work: () => Promise<void>,
+): Promise<void> {
+  if (tensors.length === 0) return work();
+  await mkdir(cacheFolder, { recursive: true });
+  const folder = await mkdtemp(join(cacheFolder, '.trimmed-'));
+  try {
+    await writeDerived(join(folder, TRIMMED_FILE), tensors, files);
+    await files.addFile(folder, TRIMMED_FILE);
+    await work();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function noTrims(): GraphError {
+  return new GraphError(
+    'OPTION_INVALID',
+    'option trims does not go with an ONNX export: give a folder with safetensors',
+  );
 }
 
 /** What the fingerprint says of the rope's context setting: nothing where no rope follows it. */
@@ -86,7 +135,6 @@ function ropeSetting({ description, ropeContextTokens }: Compilation): { readonl
 function prepare(compilation: Compilation, files: WeightFiles): PreparedGraph {
   const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: compilation.weights };
   const { description, ropeContextTokens } = compilation;
-  files.allowMissingPrefix(description.optionalPrefix ?? '');
   buildDecoder(build, description, ropeContextTokens);
   const graph = lowerPagedAttention(build.graph, compilation);
   return { graph, placement: placeWeights(graph, files) };

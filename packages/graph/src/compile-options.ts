@@ -11,6 +11,7 @@ const optionNames: readonly string[] = [
   'levels',
   'contextTokens',
   'ropeContextTokens',
+  'trims',
   'cacheFolder',
   'onProgress',
 ];

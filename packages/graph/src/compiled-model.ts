@@ -22,12 +22,26 @@ export interface ModelShape {
   readonly hasFullLayers: boolean;
 }
 
+/** What may be taken from a model so that its K/V take less memory; each costs accuracy, which `octavo tune` measures. */
+export interface ModelTrims {
+  /** Layers to leave out: so many of the last ones before the very last, or their numbers. */
+  readonly dropLayers?: number | readonly number[];
+  /** K/V heads to be left: a divisor of the model's. Neighbouring ones become one. */
+  readonly kvHeads?: number;
+  /** What a group of heads becomes: their mean (default), or the first of them. */
+  readonly kvHeadsBy?: 'mean' | 'first';
+  /** Tokens that a row sees at most, its own included: less is read, though pages are kept as long as their sequence lives. */
+  readonly windowTokens?: number;
+}
+
 export interface CompiledModel {
   /** The folder it was compiled from (tokenizer and templates are read from there). */
   readonly sourceFolder: string;
   /** Absolute path of the ONNX file; its external data lies in the same folder. */
   readonly graphFile: string;
   readonly shape: ModelShape;
+  /** The shape before anything was taken away; absent: nothing was. */
+  readonly untrimmed?: ModelShape;
   readonly weights: WeightFormat;
   readonly kvType: KvType;
   /** A row's bits do not depend on what else is in the step: the graph reads levels as `lowering/fixed-grid.ts` says. */
@@ -93,6 +107,8 @@ export interface CompileOptions {
    * contextTokens.
    */
   readonly ropeContextTokens?: number;
+  /** Default: nothing is taken away. Not for ONNX exports. */
+  readonly trims?: ModelTrims;
   /** Where compiled graphs are kept; see `cacheFolder()`. */
   readonly cacheFolder: string;
   /**

@@ -15,6 +15,8 @@ export interface FingerprintParts {
   readonly deterministic: boolean;
   readonly levels: number;
   readonly contextTokens: number;
+  /** What was taken from the model; absent: nothing. */
+  readonly trims?: object;
   /** Only when a rope follows it. */
   readonly ropeContextTokens?: number;
 }

@@ -42,14 +42,13 @@ export type TensorSource = Pick<WeightFiles, 'expect'>;
 /** Open files of a model folder and their tensors by name. `close` when done. */
 export class WeightFiles {
   readonly files: readonly WeightFile[];
-  readonly #tensors: ReadonlyMap<string, { file: WeightFile; stored: StoredTensor }>;
+  /** Made by this process: nobody else changes them. */
+  readonly #derived: WeightFile[] = [];
+  readonly #tensors: Map<string, { file: WeightFile; stored: StoredTensor }>;
   /** Start of names that the files may leave out; '': none. */
   #optionalPrefix = '';
 
-  private constructor(
-    files: readonly WeightFile[],
-    tensors: ReadonlyMap<string, { file: WeightFile; stored: StoredTensor }>,
-  ) {
+  private constructor(files: readonly WeightFile[], tensors: Map<string, { file: WeightFile; stored: StoredTensor }>) {
     this.files = files;
     this.#tensors = tensors;
   }
@@ -82,6 +81,13 @@ export class WeightFiles {
   /** Effect: tensors whose names begin with `prefix` are found without it too. */
   allowMissingPrefix(prefix: string): void {
     this.#optionalPrefix = prefix;
+  }
+
+  /** Effect: the tensors of one more file are found too. It is closed with the others. */
+  async addFile(folder: string, name: string): Promise<void> {
+    const { file, stored } = await openWeightFile(folder, name);
+    this.#derived.push(file);
+    for (const tensor of stored) this.#tensors.set(tensor.name, { file, stored: tensor });
   }
 
   #find(name: string) {
@@ -133,7 +139,7 @@ export class WeightFiles {
   }
 
   async close(): Promise<void> {
-    await closeAll(this.files);
+    await closeAll([...this.files, ...this.#derived]);
   }
 }
 
