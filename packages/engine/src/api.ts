@@ -1,6 +1,6 @@
 /** The public face of the engine: what a serving stack passes in and gets back. */
 
-import type { KvType, WeightFormat } from '@octavo/graph';
+import type { KvType, ModelTrims, WeightFormat } from '@octavo/graph';
 import type { LifetimeDefaults, MissReason, PinResult } from '@octavo/kv';
 import type { HubSettings } from '@octavo/models';
 import type { FinishReason, SaltQuotaOptions } from '@octavo/scheduler';
@@ -16,6 +16,8 @@ export interface EngineOptions {
   readonly mode?: 'worker' | 'in-thread';
   /** Default `f32`. */
   readonly weights?: WeightFormat;
+  /** What is taken from the model so that its K/V take less memory, at the cost of accuracy. Default: nothing. */
+  readonly trims?: ModelTrims;
   /** Pages in the pool (the null page included). Default: enough for `maxSequences` sequences of the whole context, at most 1 GiB. */
   readonly pages?: number;
   /**
@@ -190,6 +192,12 @@ export interface ScoreResult {
   readonly perplexity?: number;
 }
 
+/** Less memory for K/V. A window saves none of it: pages are kept as long as their sequence lives, but fewer are read. */
+export interface MemorySaving {
+  readonly trim: 'dropLayers' | 'kvHeads' | 'windowTokens' | 'kvType';
+  readonly bytesPerTokenSaved: number;
+}
+
 export interface EngineInfo {
   readonly shape: import('@octavo/graph').ModelShape;
   readonly weights: WeightFormat;
@@ -204,6 +212,8 @@ export interface EngineInfo {
   readonly kvType: KvType;
   /** K and V of all layers, in the format of the pages. */
   readonly bytesPerToken: number;
+  /** What each trim, and the format of pages, saved of the bytes of a token, in the order in which they were made. Empty: nothing was. */
+  readonly savings: readonly MemorySaving[];
   /** What the engine is expected to take in memory when all pages are in use: weights, pools, process. */
   readonly expectedBytes: number;
 }

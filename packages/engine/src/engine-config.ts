@@ -1,5 +1,5 @@
 /** Engine options, checked and filled in: a frozen value that crosses the thread border. */
-import type { KvType, WeightFormat } from '@octavo/graph';
+import type { KvType, ModelTrims, WeightFormat } from '@octavo/graph';
 import type { LifetimeDefaults } from '@octavo/kv';
 import type { SaltQuotaOptions } from '@octavo/scheduler';
 import type { EngineOptions } from './api.ts';
@@ -18,6 +18,7 @@ import { EngineError } from './errors.ts';
 
 /** Everything that decides how an engine runs; what is absent follows from the model. */
 export interface EngineConfig {
+  readonly trims?: ModelTrims;
   readonly weights: WeightFormat;
   readonly pages?: number;
   /** Bytes. */
@@ -45,6 +46,8 @@ export interface EngineConfig {
 const checks: CheckTable<EngineOptions> = {
   mode: oneOf('worker', 'in-thread'),
   weights: oneOf('f32', 'q8', 'q4'),
+  // Checked by the compiler, who knows the model.
+  trims: isAnything,
   // The null page takes one.
   pages: integerIn(2),
   memory: integerIn(1),
@@ -81,7 +84,7 @@ const checks: CheckTable<EngineOptions> = {
 /** Checks every option and fills in what does not depend on the model. Pure. Throws UNKNOWN_OPTION, INVALID_OPTION. */
 export function engineConfig(options: EngineOptions): EngineConfig {
   checkOptions('the options of the engine', options, checks);
-  const { pages, memory, contextTokens, threads, cacheFolder } = options;
+  const { pages, memory, contextTokens, threads, cacheFolder, trims } = options;
   if (pages !== undefined && memory !== undefined) {
     throw new EngineError('INVALID_OPTION', `pages is ${pages} and memory ${memory}: give one of them.`, {
       details: { pages, memory },
@@ -109,5 +112,6 @@ export function engineConfig(options: EngineOptions): EngineConfig {
     ...(contextTokens === undefined ? {} : { contextTokens }),
     ...(threads === undefined ? {} : { threads }),
     ...(cacheFolder === undefined ? {} : { cacheFolder }),
+    ...(trims === undefined ? {} : { trims }),
   });
 }

@@ -14,6 +14,7 @@ import type { ModelRunner } from './model-runner.ts';
 import { PROCESS_BYTES, pagesWithin } from './storage/memory-plan.ts';
 import { bytesPerToken, PageLayout } from './storage/page-layout.ts';
 import { PageStore } from './storage/page-store.ts';
+import { savingsOf } from './storage/savings.ts';
 import { Openings } from './warm/openings.ts';
 
 /** Bytes of the pools unless told otherwise, at most. */
@@ -33,6 +34,8 @@ export interface ModelParts {
   readonly defaultMaxTokens?: (promptTokens: number) => number;
   /** Names the meaning of K/V; default: the architecture. */
   readonly fingerprint?: string;
+  /** The shape before trims; absent: there were none. */
+  readonly untrimmed?: ModelShape;
   /** Names the meaning of token ids; default: that there is no tokenizer. */
   readonly tokenizerFingerprint?: string;
   /** Bytes of the weights in memory, for `memory`; default 0. */
@@ -88,6 +91,7 @@ export function assembleEngine(model: ModelParts, config: EngineConfig): EngineP
     notices: model.notices ?? [],
     kvType,
     bytesPerToken: bytesPerToken(shape, kvType),
+    savings: savingsOf(model.untrimmed ?? shape, shape, kvType),
     expectedBytes: PROCESS_BYTES + (model.weightBytes ?? 0) + store.layout.totalBytes,
   };
   const defaultMaxTokens = model.defaultMaxTokens ?? (() => DEFAULT_MAX_TOKENS);

@@ -35,6 +35,7 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     weights: config.weights,
     kvType: config.kvType,
     deterministic: config.deterministic,
+    ...(config.trims && { trims: config.trims }),
     levels: LEVEL_COUNT,
     cacheFolder: config.cacheFolder ?? cacheFolder(process.env),
     ...(contextTokens > COMPILED_CONTEXT_TOKENS ? { contextTokens } : {}),
@@ -59,7 +60,7 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     spinning: config.spinning,
   });
   try {
-    const { endIds, fingerprint, weightBytes, weights, notices = [] } = compiled;
+    const { endIds, fingerprint, weightBytes, weights, untrimmed, notices = [] } = compiled;
     const defaultMaxTokens = await readDefaultMaxTokens(model.folder);
     const tokenizerFingerprint = await tokenizerDigest(model.folder);
     const parts = assembleEngine(
@@ -71,6 +72,7 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
         weightBytes,
         notices,
         defaultMaxTokens,
+        ...(untrimmed && { untrimmed }),
         ...(text && { text }),
       },
       // A model whose rows change each other's values would publish pages that are nobody else's.

@@ -3,11 +3,13 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DecoderDescription } from '../blocks/description.ts';
 import { compileModel } from '../compile-model.ts';
 import type { CompiledModel, CompileOptions, ModelTrims } from '../compiled-model.ts';
 import { type TestModelOptions, type TestTensor, writeModel } from '../model-folder.testing.ts';
 import { GraphSession } from '../ort.testing.ts';
 import { PagedDriver } from '../paged-driver.testing.ts';
+import { mergeHeads } from './merge-heads.ts';
 
 const config = { num_hidden_layers: 4, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 6 };
 const tokens = Array.from({ length: 20 }, (_, i) => (7 * i) % 50);
@@ -143,3 +145,44 @@ function tensorsOfFour(): TestTensor[] {
   model({ edit: (tensors) => (made = tensors) });
   return made;
 }
+
+describe('merging heads of fused projections', () => {
+  const shape = { heads: 4, kvHeads: 2, headDim: 2 };
+  const trims = { dropped: [], kvHeads: 1, kvHeadsBy: 'mean', windowTokens: Number.POSITIVE_INFINITY } as const;
+
+  function rowsOf(rows: 'by-kind' | 'by-head', heads: typeof shape): (readonly (readonly number[])[])[] {
+    const out = (heads.heads + 2 * heads.kvHeads) * heads.headDim;
+    const linear = { tensor: 'qkv', bias: 'qkv.b', out, in: 8 };
+    const layer = { attention: { input: { kind: 'fused', linear, rows } } };
+    const description = { shape: heads, layers: [layer] } as unknown as DecoderDescription;
+    const { tensors } = mergeHeads(description, trims);
+    expect(tensors.map(({ from }) => from)).toEqual(['qkv', 'qkv.b', 'qkv', 'qkv.b', 'qkv', 'qkv.b']);
+    return tensors.filter(({ from }) => from === 'qkv').map((tensor) => tensor.rows);
+  }
+
+  it('takes queries as they are, and keys and values from behind them', () => {
+    const [query, key, value] = rowsOf('by-kind', shape);
+    expect(query).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((row) => [row]));
+    expect(key).toEqual([
+      [8, 10],
+      [9, 11],
+    ]);
+    expect(value).toEqual([
+      [12, 14],
+      [13, 15],
+    ]);
+  });
+
+  it('takes them out of each head in turn', () => {
+    const [query, key, value] = rowsOf('by-head', { ...shape, heads: 2 });
+    expect(query).toEqual([[0], [1], [6], [7]]);
+    expect(key).toEqual([
+      [2, 8],
+      [3, 9],
+    ]);
+    expect(value).toEqual([
+      [4, 10],
+      [5, 11],
+    ]);
+  });
+});

@@ -226,5 +226,6 @@ function fakeInfo(hasTokenizer: boolean, weights: EngineInfo['weights']): Engine
     hasChatTemplate: hasTokenizer,
     notices: [],
     bytesPerToken: 8,
+    savings: [],
   };
 }

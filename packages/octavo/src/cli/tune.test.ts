@@ -17,7 +17,9 @@ const forgetful = (text: string, { weights }: { weights?: string }) =>
 describe('octavo tune', () => {
   it('answers the questions with every setting and says what each one lost', async () => {
     const { run, stdout, log } = fakeHost({ reply: forgetful });
-    expect(await run('tune', '--eval', questions, '--weights', 'f32,q8', '--kv-types', 'f32', '--json')).toBe(0);
+    expect(
+      await run('tune', '--eval', questions, '--weights', 'f32,q8', '--kv-types', 'f32', '--no-trims', '--json'),
+    ).toBe(0);
     const report = JSON.parse(stdout());
     expect(report.settings).toMatchObject([
       { name: 'f32 weights, f32 pages', right: 3, questions: 3, accuracy: 1, lost: 0 },
@@ -32,11 +34,20 @@ describe('octavo tune', () => {
   it('shows a person the table, the plot and a recommendation, and writes the picture', async () => {
     const svg = join(folderWith({}), 'plot.svg');
     const { run, stdout } = fakeHost({ reply: forgetful });
-    expect(await run('tune', './m', '--eval', questions, '--questions', '2', '--plot', svg)).toBe(0);
+    expect(await run('tune', './m', '--eval', questions, '--questions', '2', '--no-trims', '--plot', svg)).toBe(0);
     expect(stdout()).toMatch(/^1 {2}f32 weights, f32 pages +2 of 2 +0\.0 %/m);
     expect(stdout()).toMatch(/^6 {2}q8 weights, int8 pages +1 of 2 +50\.0 %/m);
     expect(stdout()).toMatch(/Recommended \(the most accurate in the least memory\): q4 weights, f32 pages/);
     expect(readFileSync(svg, 'utf8').match(/<circle/g)).toHaveLength(9);
+  });
+
+  it('tries trims with the first formats, each one alone', async () => {
+    const { run, stdout, log } = fakeHost({ reply: forgetful });
+    expect(await run('tune', '--eval', questions, '--weights', 'q8', '--kv-types', 'f32', '--json')).toBe(0);
+    // The fake model has one layer and one K/V head: only windows are left to try.
+    const names = JSON.parse(stdout()).settings.map(({ name }: { name: string }) => name);
+    expect(names).toEqual(['q8 weights, f32 pages', 'window of 256', 'window of 64']);
+    expect(log.opened[1]?.options).toMatchObject({ weights: 'q8', kvType: 'f32', trims: { windowTokens: 256 } });
   });
 
   it('says when nothing fits into the memory', async () => {

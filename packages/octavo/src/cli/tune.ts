@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander';
 import { type EvalItem, parseEvalLine } from '../tune/eval-set.ts';
 import { compared, measure } from '../tune/measure.ts';
 import { drawPlot, drawSvg } from '../tune/plot.ts';
-import { frontierOf, gridOf, type Measured, recommend } from '../tune/settings.ts';
+import { frontierOf, gridOf, type Measured, recommend, trimsOf } from '../tune/settings.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, fileError } from './errors.ts';
 import { openLines } from './files.ts';
@@ -25,6 +25,7 @@ interface TuneFlags extends Omit<ModelFlags, 'model'>, Pick<EngineFlags, 'contex
   readonly weights: readonly WeightFormat[];
   readonly kvTypes: readonly KvType[];
   readonly tokens: number;
+  readonly trims: boolean;
   readonly plot?: string;
   readonly json?: true;
 }
@@ -53,6 +54,7 @@ export function addTune(program: Command, context: CommandContext): void {
     .addOption(listOption('--weights <formats>', 'formats of weights to try', ['f32', 'q8', 'q4']))
     .addOption(listOption('--kv-types <formats>', 'formats of pages to try', ['f32', 'f16', 'int8']))
     .addOption(wholeOption('--tokens <n>', 'tokens that the pages have room for', 1).default(DEFAULT_TOKENS))
+    .option('--no-trims', 'try no trims: fewer layers, fewer K/V heads, shorter windows')
     .option('--plot <file>', 'write the plot as SVG')
     .addOption(wholeOption('--context-tokens <n>', 'longest prompt and completion together', 1))
     .addOption(wholeOption('--threads <n>', 'threads of the runtime', 1))
@@ -68,22 +70,22 @@ async function tune(model: string | undefined, flags: TuneFlags, context: Comman
   const progress = createProgress(context.stderr, progressKind(context.stderr, flags.json ? 'program' : 'person'));
   const { contextTokens, threads, cacheFolder } = flags;
   const shared = engineOptions(defined({ contextTokens, threads, cacheFolder }), context.env);
-  for (const setting of gridOf(flags)) {
+  const settings = gridOf(flags);
+  const [first] = settings;
+  // The list grows once it is known what there is to trim.
+  for (const setting of settings) {
     const options = { ...shared, ...setting.options, ...poolFor(flags.tokens) };
     const call = { model: { ...flags, ...defined({ model }) }, options, reader: 'program' } as const;
-    rows.push(
-      await withEngine(context, call, async (engine) => {
-        progress.start(setting.name, items.length);
-        try {
-          return await measure(engine, setting, items, {
-            signal: context.interrupt.signal,
-            onAnswer: progress.advance,
-          });
-        } finally {
-          progress.stop();
-        }
-      }),
-    );
+    const row = await withEngine(context, call, async (engine) => {
+      if (setting === first && flags.trims) settings.push(...trimsOf(engine.info.shape, first));
+      progress.start(setting.name, items.length);
+      try {
+        return await measure(engine, setting, items, { signal: context.interrupt.signal, onAnswer: progress.advance });
+      } finally {
+        progress.stop();
+      }
+    });
+    rows.push(row);
   }
   await report(compared(rows), flags, context);
 }

@@ -1,11 +1,12 @@
 /** What `octavo tune` tries, and which of it to recommend. */
-import type { EngineOptions } from '@octavo/engine';
+import type { EngineInfo, EngineOptions } from '@octavo/engine';
+import type { ModelTrims } from '@octavo/graph';
 
 /** One way to hold a model in less memory. */
 export interface Setting {
   /** Unique, for people: `q8, f16 pages`. */
   readonly name: string;
-  readonly options: Pick<EngineOptions, 'weights' | 'kvType'>;
+  readonly options: Pick<EngineOptions, 'weights' | 'kvType' | 'trims'>;
 }
 
 /** A setting and what it did to the eval set. */
@@ -35,6 +36,28 @@ export function gridOf({ weights, kvTypes }: GridOptions): Setting[] {
   return weights.flatMap((format) =>
     kvTypes.map((kvType) => ({ name: `${format} weights, ${kvType} pages`, options: { weights: format, kvType } })),
   );
+}
+
+/** Trims that are worth a try on any model of this shape, in the formats of a setting: each kind alone, mild and strong. Pure. */
+export function trimsOf({ layers, kvHeads, contextTokens }: TrimmedShape, { options }: Setting): Setting[] {
+  const drops = [...new Set([1, Math.round(layers / 4)])].filter((count) => count >= 1 && count < layers);
+  const trims: ModelTrims[] = [
+    ...drops.map((dropLayers) => ({ dropLayers })),
+    ...(kvHeads % 2 === 0 ? [{ kvHeads: kvHeads / 2 }, { kvHeads: kvHeads / 2, kvHeadsBy: 'first' } as const] : []),
+    ...[4, 16].map((part) => ({ windowTokens: Math.max(1, Math.floor(contextTokens / part)) })),
+  ];
+  return trims.map((trim) => ({ name: describeTrims(trim), options: { ...options, trims: trim } }));
+}
+
+export type TrimmedShape = Pick<EngineInfo['shape'], 'layers' | 'kvHeads' | 'contextTokens'>;
+
+/** `2 layers fewer, 1 K/V heads (mean), window of 64`. Pure. */
+function describeTrims({ dropLayers, kvHeads, kvHeadsBy = 'mean', windowTokens }: ModelTrims): string {
+  return [
+    ...(dropLayers === undefined ? [] : [`${String(dropLayers)} layers fewer`]),
+    ...(kvHeads === undefined ? [] : [`${kvHeads} K/V heads (${kvHeadsBy})`]),
+    ...(windowTokens === undefined ? [] : [`window of ${windowTokens}`]),
+  ].join(', ');
 }
 
 /** The most accurate setting within the memory, the smallest of equals; undefined when none fits. Pure. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseEvalLine } from './eval-set.ts';
 import { compared } from './measure.ts';
 import { drawPlot, drawSvg } from './plot.ts';
-import { frontierOf, gridOf, type Measured, recommend } from './settings.ts';
+import { frontierOf, gridOf, type Measured, recommend, trimsOf } from './settings.ts';
 
 const measured = (name: string, accuracy: number, memoryBytes: number): Measured => ({
   name,
@@ -60,6 +60,22 @@ describe('the settings', () => {
       'q8 weights, int8 pages',
     ]);
     expect(grid[3]?.options).toEqual({ weights: 'q8', kvType: 'int8' });
+  });
+
+  it('have each kind of trim that the model allows, mild and strong', () => {
+    const first = { name: 'first', options: { weights: 'q8' } } as const;
+    expect(trimsOf({ layers: 30, kvHeads: 4, contextTokens: 2048 }, first).map(({ name }) => name)).toEqual([
+      '1 layers fewer',
+      '8 layers fewer',
+      '2 K/V heads (mean)',
+      '2 K/V heads (first)',
+      'window of 512',
+      'window of 128',
+    ]);
+    expect(trimsOf({ layers: 1, kvHeads: 3, contextTokens: 8 }, first).map(({ name }) => name)).toEqual([
+      'window of 2',
+      'window of 1',
+    ]);
   });
 
   it('are compared with the first one', () => {
