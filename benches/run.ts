@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { runCacheOnOff } from './cache-on-off/cache-on-off.ts';
 import { runEventLoop } from './engine/event-loop.ts';
 import { runStepShare } from './engine/step-share.ts';
+import { runWarmStart } from './engine/warm-start.ts';
 import { runLoadBench } from './load/load-bench.ts';
 import { runMemoryBench } from './load/memory-bench.ts';
 import { describeMachine } from './machine.ts';
@@ -43,6 +44,7 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
         ? { shape: 'tiny', weights: 'q4', newTokens: 16 }
         : { shape: '135m', weights: 'q4', newTokens: 128 },
     ),
+  'warm-start': runWarmStart,
   load: runLoadBench,
   memory: runMemoryBench,
   ...Object.fromEntries(throughputNames.map((name) => [name, (effort: BenchEffort) => runThroughput(name, effort)])),
