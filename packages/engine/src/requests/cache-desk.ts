@@ -5,6 +5,7 @@ import type { CacheFiles } from '../cache-file/cache-files.ts';
 import { EngineError } from '../errors.ts';
 import type { CallKind, CallMessage, Calls, EventBatch, RequestId } from '../protocol.ts';
 import type { PromptEncoder } from './prompt-encoder.ts';
+import { type Settle, settled } from './settle.ts';
 
 /** Events that are handed over at once at most: a message of bounded size. */
 const EVENTS_PER_ANSWER = 1_000;
@@ -13,11 +14,6 @@ const NOTHING_ENDED: Invalidation = Object.freeze({ claims: 0, pages: 0, freedPa
 
 interface EventReader {
   readonly answer: (batch: EventBatch) => void;
-  readonly fail: (error: unknown) => void;
-}
-
-interface CacheSettle {
-  readonly answer: (output: Calls[CallKind]['output']) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -45,16 +41,9 @@ export class CacheDesk {
   }
 
   /** Answers between two steps: what a step in flight reads stays as it was planned. Throws what is wrong with the question. */
-  ask(message: CallMessage, settle: CacheSettle): void {
+  ask(message: CallMessage, settle: Settle): void {
     const { id, kind, input } = message;
-    const between = (work: () => Calls[CallKind]['output']) =>
-      this.#tools.betweenSteps(() => {
-        try {
-          settle.answer(work());
-        } catch (error) {
-          settle.fail(error);
-        }
-      });
+    const between = (work: () => Calls[CallKind]['output']) => this.#tools.betweenSteps(() => settled(settle, work));
     if (kind === 'cache-stats') between(() => this.stats(input));
     else if (kind === 'cache-invalidate') between(() => this.invalidate(input));
     else if (kind === 'cache-unpin') between(() => this.unpin(input));

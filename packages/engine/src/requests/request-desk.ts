@@ -4,7 +4,6 @@ import type { EngineStats } from '../api.ts';
 import type { Clock } from '../clock.ts';
 import { type EngineParts, NO_KV_STATS } from '../engine-parts.ts';
 import type {
-  CallKind,
   CallMessage,
   Calls,
   CompleteMessage,
@@ -26,6 +25,7 @@ import { type FittedPrompt, PromptFitter } from './prompt-fitter.ts';
 import { refusal } from './refusal.ts';
 import { Sampler } from './sampler.ts';
 import { ScoreTask } from './score-task.ts';
+import { type Settle, settled } from './settle.ts';
 import { TextStream } from './text-stream.ts';
 import { WarmDesk } from './warm-desk.ts';
 import { WindowSlider } from './window-slider.ts';
@@ -48,11 +48,6 @@ interface CompletionWay {
   readonly historyOf: HistoryOf;
   readonly windowTokens: () => number;
   readonly failed: (error: unknown) => void;
-}
-
-interface Settle {
-  readonly answer: (output: Calls[CallKind]['output']) => void;
-  readonly fail: (error: unknown) => void;
 }
 
 export class RequestDesk {
@@ -297,16 +292,4 @@ export class RequestDesk {
     }
     return violations;
   }
-}
-
-/** Answers with what `work` returns, or fails with what it throws. */
-function settled(settle: Settle, work: () => Calls[CallKind]['output']): void {
-  let output: Calls[CallKind]['output'];
-  try {
-    output = work();
-  } catch (error) {
-    settle.fail(error);
-    return;
-  }
-  settle.answer(output);
 }
