@@ -5,6 +5,7 @@ import type { LifetimeDefaults, MissReason, PinResult } from '@octavo/kv';
 import type { HubSettings } from '@octavo/models';
 import type { FinishReason, SaltQuotaOptions } from '@octavo/scheduler';
 import type { CacheRequestOptions, EngineCache, WarmOptions, WarmPrompt, WarmResult } from './cache-api.ts';
+import type { ContextDetector } from './context/context-detector.ts';
 import type { EngineStats } from './engine-stats.ts';
 import type { Message } from './message.ts';
 import type { Dropped, Truncation } from './truncation-api.ts';
@@ -64,6 +65,11 @@ export interface EngineOptions {
   readonly eventBuffer?: number;
   /** What happens to prompts over their limit, unless a request says otherwise. Default `refuse`. */
   readonly truncation?: Truncation;
+  /**
+   * Says of each request of a session whether its context changed since the one before; then what only that session used goes before the
+   * request runs. Runs in the caller's thread. Two come with the package: `tagSets()` and `similarity()`. Default: none.
+   */
+  readonly contextDetector?: ContextDetector;
   /** Debugging: proves every step plan before its run and that nobody changed it after; a broken one stops the engine. Slow. Default false. */
   readonly verifyPlans?: boolean;
   readonly onProgress?: (progress: OpenProgress) => void;

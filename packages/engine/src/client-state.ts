@@ -1,8 +1,18 @@
 /** What a client keeps of whatever is open. */
+import type { OpenProgress } from './api.ts';
 import type { WarmOptions } from './cache-api.ts';
+import type { ContextDetector } from './context/context-detector.ts';
 import type { GenerationBuffer } from './generation.ts';
 import type { CallKind, Calls, CompleteMessage, RequestEvent } from './protocol.ts';
+import type { ResolvedTruncation } from './truncation/resolve-truncation.ts';
 import type { TruncateFunction } from './truncation-api.ts';
+
+/** What requests fall back to; kept in the caller's thread, since functions cannot leave it. */
+export interface ClientDefaults {
+  readonly onProgress?: (progress: OpenProgress) => void;
+  readonly truncation?: ResolvedTruncation;
+  readonly contextDetector?: ContextDetector;
+}
 
 /** A request that was sent. */
 export interface Sent {

@@ -7,7 +7,6 @@ import type {
   EngineStats,
   GenerateRequest,
   Generation,
-  OpenProgress,
   RequestOptions,
   ScoreResult,
 } from './api.ts';
@@ -25,20 +24,16 @@ import {
   idsOf,
   truncationOf,
 } from './client-requests.ts';
-import type { OpenCall, OpenGeneration, OverLimit, Sent } from './client-state.ts';
+import type { ClientDefaults, OpenCall, OpenGeneration, OverLimit, Sent } from './client-state.ts';
 import { monotonicMs } from './clock.ts';
+import { SessionWatch } from './context/session-watch.ts';
 import { EngineError } from './errors.ts';
 import { GenerationBuffer } from './generation.ts';
 import type { CallKind, CallMessage, Calls, HostMessage, Reply, RequestEvent, RequestId } from './protocol.ts';
+import { abortedBefore } from './requests/aborted-before.ts';
 import type { Connect, Transport } from './transport.ts';
 import { REFUSE, type ResolvedTruncation } from './truncation/resolve-truncation.ts';
 import { fromWireError } from './wire-error.ts';
-
-/** What requests fall back to; kept in the caller's thread, since functions cannot leave it. */
-export interface ClientDefaults {
-  readonly onProgress?: (progress: OpenProgress) => void;
-  readonly truncation?: ResolvedTruncation;
-}
 
 /** Connects and waits until the host has opened the model. Rejects with the host's error, after its thread is gone. */
 export function openClient(connect: Connect, defaults: ClientDefaults = {}): Promise<Engine> {
@@ -49,7 +44,7 @@ export function openClient(connect: Connect, defaults: ClientDefaults = {}): Pro
         if (message.type === 'progress') defaults.onProgress?.(message.progress);
         else if (message.type === 'open-failed') void transport.ended.then(() => reject(fromWireError(message.error)));
         else if (message.type === 'opened') {
-          client = new EngineClient(message.info, transport, defaults.truncation ?? REFUSE);
+          client = new EngineClient(message.info, transport, defaults);
           resolve(client);
         } else client?.receive(message);
       },
@@ -66,6 +61,7 @@ class EngineClient implements Engine {
   readonly cache: EngineCache;
   readonly #transport: Transport;
   readonly #truncation: ResolvedTruncation;
+  readonly #sessions: SessionWatch | undefined;
   readonly #generations = new Map<RequestId, OpenGeneration>();
   readonly #calls = new Map<RequestId, OpenCall>();
   readonly #signals = new AbortSignals();
@@ -74,7 +70,7 @@ class EngineClient implements Engine {
   #refusal: EngineError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(info: EngineInfo, transport: Transport, truncation: ResolvedTruncation) {
+  constructor(info: EngineInfo, transport: Transport, { truncation = REFUSE, contextDetector }: ClientDefaults) {
     this.info = info;
     this.#transport = transport;
     this.#truncation = truncation;
@@ -82,6 +78,13 @@ class EngineClient implements Engine {
       call: (kind, input, signal) => this.#call(kind, input, signal && { signal }),
       promptOf: (prompt) => cachePrompt(prompt, info),
     });
+    this.#sessions =
+      contextDetector &&
+      new SessionWatch({
+        detector: contextDetector,
+        encode: (prompt) => this.#call('encode', prompt),
+        closeSession: (session, salt) => this.cache.closeSession(session, { salt }),
+      });
   }
 
   generate(request: GenerateRequest): Generation {
@@ -189,8 +192,30 @@ class EngineClient implements Engine {
       buffer.cancel(reason);
     });
     this.#generations.set(id, { buffer, sent, detach });
-    this.#transport.send(message);
+    if (this.#sessions && message.lifetime.claim.session !== undefined) void this.#watched(this.#sessions, sent);
+    else this.#transport.send(message);
     return buffer;
+  }
+
+  /** Sends a request once its session was looked at. Never rejects. */
+  async #watched(sessions: SessionWatch, { message }: Sent): Promise<void> {
+    const { id } = message;
+    try {
+      await sessions.look(message);
+      const open = this.#generations.get(id);
+      if (open?.sent.isAborted) this.#settle(id, ({ buffer }) => buffer.end(abortedBefore(message, monotonicMs())));
+      else if (open) this.#transport.send(message);
+    } catch (error) {
+      this.#settle(id, ({ buffer }) => buffer.fail(error));
+    }
+  }
+
+  #settle(id: RequestId, settle: (open: OpenGeneration) => void): void {
+    const open = this.#generations.get(id);
+    if (!open) return;
+    this.#generations.delete(id);
+    open.detach();
+    settle(open);
   }
 
   #call<Kind extends CallKind>(
@@ -228,10 +253,10 @@ class EngineClient implements Engine {
       void this.#shorten(open, event);
       return;
     }
-    this.#generations.delete(event.id);
-    open.detach();
-    if (event.kind === 'ended') open.buffer.end(event.outcome);
-    else open.buffer.fail(fromWireError(event.error));
+    this.#settle(event.id, ({ buffer }) => {
+      if (event.kind === 'ended') buffer.end(event.outcome);
+      else buffer.fail(fromWireError(event.error));
+    });
   }
 
   /** Has the caller's function shorten a prompt, and sends what it made. Never rejects. */
@@ -252,9 +277,7 @@ class EngineClient implements Engine {
         shortened: { promptTokens: ids.length, messages: messages?.length ?? 0 },
       });
     } catch (error) {
-      if (!this.#generations.delete(id)) return;
-      open.detach();
-      open.buffer.fail(error);
+      this.#settle(id, ({ buffer }) => buffer.fail(error));
       this.#transport.send({ type: 'abort', id });
     }
   }

@@ -65,6 +65,7 @@ const checks: CheckTable<EngineOptions> = {
   index: oneOf('radix', 'linear'),
   threads: integerIn(1, 1024),
   cacheFolder: isText,
+  contextDetector: isFunction,
   // Checked where it is kept: in the caller's thread.
   truncation: isAnything,
   verifyPlans: isBoolean,

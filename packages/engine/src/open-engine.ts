@@ -1,7 +1,8 @@
 /** The two doors to an engine: a model's files, or an executor of the caller's own. */
 import type { ModelSource } from '@octavo/graph';
 import type { Engine, EngineOptions } from './api.ts';
-import { type ClientDefaults, openClient } from './client.ts';
+import { openClient } from './client.ts';
+import type { ClientDefaults } from './client-state.ts';
 import { engineConfig } from './engine-config.ts';
 import { assembleEngine, type ModelParts } from './engine-parts.ts';
 import { EngineError } from './errors.ts';
@@ -62,7 +63,12 @@ export async function openEngineWith(model: ModelParts, options: OwnRunnerOption
 }
 
 /** What stays in the caller's thread: functions. */
-function clientDefaults({ onProgress, truncation }: Pick<EngineOptions, 'onProgress' | 'truncation'>): ClientDefaults {
+function clientDefaults(options: Pick<EngineOptions, 'onProgress' | 'truncation' | 'contextDetector'>): ClientDefaults {
+  const { onProgress, truncation, contextDetector } = options;
   const resolved = resolveTruncation('the options of the engine', truncation);
-  return { ...(onProgress && { onProgress }), ...(resolved && { truncation: resolved }) };
+  return {
+    ...(onProgress && { onProgress }),
+    ...(resolved && { truncation: resolved }),
+    ...(contextDetector && { contextDetector }),
+  };
 }

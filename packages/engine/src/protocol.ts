@@ -68,6 +68,8 @@ export interface EventBatch {
 /** Questions with one answer: kind -> what is asked and what is answered. */
 export interface Calls {
   readonly tokenize: { readonly input: string; readonly output: readonly number[] };
+  /** Ids of a prompt as a request would have them. */
+  readonly encode: { readonly input: PromptInput; readonly output: readonly number[] };
   readonly detokenize: { readonly input: readonly number[]; readonly output: string };
   readonly score: { readonly input: PromptInput; readonly output: ScoreResult };
   readonly warm: {

@@ -8,6 +8,8 @@ export {
   PageLayout,
   PageStore,
   readCacheFile,
+  similarity,
+  tagSets,
 } from '@octavo/engine';
 export type * from '@octavo/graph';
 export { cacheFolder, compileModel, GraphError, readModelShape } from '@octavo/graph';

@@ -2,7 +2,7 @@
 import type { FinishReason, SequenceUsage } from '@octavo/scheduler';
 import type { Timings, Usage } from '../api.ts';
 import type { Clock } from '../clock.ts';
-import type { CompleteMessage, Outcome } from '../protocol.ts';
+import type { Outcome } from '../protocol.ts';
 import type { CandidateWish } from '../sampling/candidate-wish.ts';
 import type { Head, SequenceConsumer } from '../step-loop.ts';
 import type { Dropped } from '../truncation-api.ts';
@@ -98,23 +98,4 @@ export class Completion implements SequenceConsumer {
 function withDropped(usage: SequenceUsage, dropped: Dropped): Usage {
   const { promptTokens, messages, windowTokens } = dropped;
   return promptTokens + messages + windowTokens === 0 ? usage : { ...usage, dropped };
-}
-
-/** The end of a request that was aborted before it became a sequence. Pure. */
-export function abortedBefore({ submittedMs }: CompleteMessage, nowMs: number): Outcome {
-  const waitedMs = nowMs - submittedMs;
-  return {
-    finishReason: 'abort',
-    usage: {
-      promptTokens: 0,
-      cachedTokens: 0,
-      computedTokens: 0,
-      recomputedTokens: 0,
-      completionTokens: 0,
-      preemptions: 0,
-      storedTokens: 0,
-      missReason: 'none',
-    },
-    timings: { queueMs: waitedMs, ttftMs: waitedMs, totalMs: waitedMs, perTokenMs: 0 },
-  };
 }

@@ -17,9 +17,10 @@ import type { TokenHistory } from '../sampling/penalties.ts';
 import { TokenSampler } from '../sampling/token-sampler.ts';
 import type { SequenceConsumer, StepLoop } from '../step-loop.ts';
 import { toWireError } from '../wire-error.ts';
+import { abortedBefore } from './aborted-before.ts';
 import { CacheDesk } from './cache-desk.ts';
 import { CacheFileDesk, isCacheFileCall } from './cache-file-desk.ts';
-import { abortedBefore, Completion } from './completion.ts';
+import { Completion } from './completion.ts';
 import { PromptEncoder } from './prompt-encoder.ts';
 import { type FittedPrompt, PromptFitter } from './prompt-fitter.ts';
 import { refusal } from './refusal.ts';
@@ -140,6 +141,7 @@ export class RequestDesk {
   #dispatch(message: CallMessage, settle: Settle): void {
     const { kind, input } = message;
     if (kind === 'tokenize') settle.answer(Array.from(this.#prompts.text.encode(input)));
+    else if (kind === 'encode') settle.answer(Array.from(this.#prompts.encodeAny(input)));
     else if (kind === 'detokenize') settle.answer(this.#prompts.text.decode(input, { specialTokens: 'keep' }));
     else if (kind === 'stats') settle.answer(this.#stats());
     else if (kind === 'audit') this.#outlet.betweenSteps(() => settled(settle, () => this.#audit()));
