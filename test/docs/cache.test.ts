@@ -25,7 +25,10 @@ type Program = (door: object, console: object, mark: () => void) => Promise<void
 
 /** All snippets as one program; `mark` is called after each. They are plain JavaScript but for how they import. */
 function program(snippets: readonly string[]): Program {
-  const source = snippets.join('\nmark();\n').replaceAll(/^import (\{[^}]+\}) from 'octavo';$/gm, 'const $1 = door;');
+  const source = snippets
+    .join('\nmark();\n')
+    .replaceAll(/^import (\{[^}]+\}) from 'octavo';$/gm, 'const $1 = door;')
+    .replaceAll(/^import (\{[^}]+\}) from '(node:\w+)';$/gm, "const $1 = process.getBuiltinModule('$2');");
   const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => Program;
   return new AsyncFunction('door', 'console', 'mark', `${source}\nmark();`);
 }

@@ -28,4 +28,5 @@ export {
 } from '@octavo/scheduler';
 export type * from '@octavo/text';
 export { openText, TextError } from '@octavo/text';
+export { drawTree } from './cli/cache-tree.ts';
 export { shippedModel } from './shipped-model.ts';
