@@ -145,10 +145,11 @@ export class KvModel {
 
   #store(sequence: ModelSequence, count: number): void {
     const tokens = sequence.tokens.slice(0, count);
-    // A tail that some longer page begins with is not stored: whoever claims that page may let it go.
+    // A tail that some longer page begins with (or an equal one, where more was written) is not stored: whoever claims that may let it go.
+    const isLonger = (length: number) => length > count || (length === count && sequence.written > count);
     const isShadowed = this.#published.some(
       (entry) =>
-        entry.salt === sequence.salt && entry.tokens.length > count && commonOf(entry.tokens, tokens) === count,
+        entry.salt === sequence.salt && isLonger(entry.tokens.length) && commonOf(entry.tokens, tokens) === count,
     );
     this.ever(sequence.salt, tokens);
     const { claim } = sequence;

@@ -144,7 +144,8 @@ export class PageLease implements KvLease {
     const lease = new PageLease(this.#parts, {
       mode: this.#mode,
       salt: this.#salt,
-      endNode: this.#fullEnd,
+      // A sealed page is copied, unless rows behind what was sealed fill it and nothing is published any more.
+      endNode: shared > this.#wholePages() ? this.#endNode : this.#fullEnd,
       lockNode: this.#lockNode,
       matchedTokens: writtenTokens,
       missReason: 'none',
