@@ -83,7 +83,9 @@ export class Acquire implements KvCommand {
     const leases = results.flatMap((result) => (result.ok ? [result.lease] : []));
     expectAlike(results.map((result) => (result.ok ? describeLease(result.lease) : result)));
     driven.forEach(({ cache }, at) => {
-      if (results[at]?.ok !== true) expect(withoutNodes(cache.stats())).toEqual(withoutNodes(before[at]));
+      // What has expired may be let go of while the prompt is looked up.
+      if (results[at]?.ok === true || model.isLate) return;
+      expect(withoutNodes(cache.stats())).toEqual(withoutNodes(before[at]));
     });
     for (const [at, lease] of leases.entries()) {
       const { cache } = driven[at] as DrivenCache;
