@@ -26,6 +26,7 @@ describe('octavo generate', () => {
         cachedTokens: 0,
         computedTokens: 16,
         recomputedTokens: 0,
+        storedTokens: 24,
         completionTokens: 9,
         preemptions: 0,
         missReason: 'cold',
