@@ -80,6 +80,7 @@ describe('docs/lifecycle.md', () => {
         'abort',
         'broken',
         'call',
+        'call-progress',
         'close',
         'closed',
         'complete',
