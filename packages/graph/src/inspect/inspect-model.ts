@@ -2,16 +2,16 @@
 import { resolve } from 'node:path';
 import type { ModelSource } from '../model-source.ts';
 import { inspectFolder } from './inspect-folder.ts';
-import { inspectOnnx } from './inspect-onnx.ts';
 import type { ModelInspection } from './model-inspection.ts';
 
 /**
  * What a model is and what keeps it from being run: all reasons, not the first one. Reads the configuration and the headers of the
  * weights (of an ONNX file all of it, but no data beside it), and compiles nothing. Never throws for a fault of the model.
  */
-export function inspectModel({ folder, onnxFile }: ModelSource): Promise<ModelInspection> {
+export async function inspectModel({ folder, onnxFile }: ModelSource): Promise<ModelInspection> {
   const sourceFolder = resolve(folder);
-  return onnxFile === undefined
-    ? inspectFolder(sourceFolder)
-    : inspectOnnx({ folder: sourceFolder, onnxFile: resolve(onnxFile) });
+  if (onnxFile === undefined) return inspectFolder(sourceFolder);
+  // Not at the head of the file: it loads the importer and the library that reads ONNX, which a start from a folder never needs.
+  const { inspectOnnx } = await import('./inspect-onnx.ts');
+  return inspectOnnx({ folder: sourceFolder, onnxFile: resolve(onnxFile) });
 }
