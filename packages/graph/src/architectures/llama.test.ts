@@ -88,6 +88,7 @@ describe('a compiled Llama', () => {
     ],
     ['an odd head_dim', { head_dim: 7 }, 'CONFIG_INVALID', /head_dim is 7/],
     ['an epsilon of 0', { rms_norm_eps: 0 }, 'CONFIG_INVALID', /rms_norm_eps is 0/],
+    ['an epsilon that is no float32 number', { rms_norm_eps: 1e307 }, 'CONFIG_INVALID', /rms_norm_eps is 1e\+307/],
     ['a flag that is a number', { tie_word_embeddings: 1 }, 'CONFIG_INVALID', /tie_word_embeddings is 1/],
     ['end ids of text', { eos_token_id: ['x'] }, 'CONFIG_INVALID', /eos_token_id/],
     ['another activation', { hidden_act: 'xielu' }, 'ACTIVATION_UNSUPPORTED', /hidden_act "xielu"/],

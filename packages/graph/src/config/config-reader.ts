@@ -5,6 +5,10 @@ export interface CountRange {
   readonly most: number;
 }
 
+/** No model has numbers beyond these; products and quotients of those within them are sure to be float32 numbers. */
+const LEAST_POSITIVE = 1e-15;
+const MOST_POSITIVE = 1e15;
+
 /** Typed, range-checked access to the fields of a config.json. Each getter throws CONFIG_INVALID with the field's name. */
 export class ConfigReader {
   readonly file: string;
@@ -33,14 +37,14 @@ export class ConfigReader {
     return this.has(field) ? this.count(field, range) : fallback;
   }
 
-  /** A positive finite number. */
+  /** A positive number of a size that models have. */
   positiveOr(field: string, fallback: number): number {
     return this.has(field) ? this.positive(field) : fallback;
   }
 
   positive(field: string): number {
     const value = this.#get(field);
-    if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
+    if (typeof value !== 'number' || !(value >= LEAST_POSITIVE && value <= MOST_POSITIVE)) {
       throw this.fault(`${field} is ${describe(value)} where a positive number belongs`);
     }
     return value;
