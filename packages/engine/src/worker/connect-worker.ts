@@ -17,7 +17,7 @@ export interface WorkerStart {
 
 // Threads need built files. Sources are run only by tests, which build first.
 const fromSources = import.meta.url.endsWith('.ts');
-const builtEntry = new URL(fromSources ? '../../dist/worker/worker-entry.js' : './worker-entry.js', import.meta.url);
+const builtEntry = new URL(fromSources ? '../../dist/worker-entry.js' : './worker-entry.js', import.meta.url);
 
 /** `entry` is the thread's first file; tests pass others. */
 export function connectWorker(start: WorkerStart, entry: URL = builtEntry): Connect {
