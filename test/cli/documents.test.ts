@@ -112,6 +112,8 @@ describe('docs/command-line.md', () => {
       ...(runsModel ? flagsIn(ofEngine[0]!, row) : []),
       // Only commands with a prompt of the user's own have what is too long for it.
       ...(['chat', 'generate', 'batch'].includes(command) ? flagsIn(ofEngine[1]!, row) : []),
+      // Only commands that keep something for later.
+      ...(['chat', 'batch', 'warm'].includes(command) ? flagsIn(ofEngine[2]!, row) : []),
       ...flagsIn(sectionOf(`octavo ${command}`), row),
     ];
     const { stdout } = await octavo(['help', command]);

@@ -10,7 +10,7 @@ const fromHere = (path: string): string => fileURLToPath(new URL(path, import.me
 
 export const repository = fromHere('../..');
 export const llama = fromHere('../fixtures/llama');
-const executable = fromHere('../../packages/octavo/bin/octavo.js');
+export const executable = fromHere('../../packages/octavo/bin/octavo.js');
 
 if (!existsSync(fromHere('../../packages/octavo/dist/cli/main.js'))) {
   throw new Error('These tests run the built command line: build first, as the root script "test" does.');

@@ -1,12 +1,34 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type BatchLine, batchFiles, ended, readLines, startOctavo } from './octavo.testing.ts';
+import {
+  type BatchLine,
+  batchFiles,
+  ended,
+  executable,
+  octavo,
+  readLines,
+  scratch,
+  startOctavo,
+} from './octavo.testing.ts';
 
 /** Requests that take a while: the shipped model never stops on its own here. */
 const slow = Array.from({ length: 64 }, (_, id) => ({ id, ids: [1, 384 + id], maxTokens: 300, ignoreEos: true }));
 
 function countLines(path: string): number {
   return existsSync(path) ? readFileSync(path, 'utf8').split('\n').length - 1 : 0;
+}
+
+/** Runs a command line in front of a pipe; the status is its own, and not that of who reads. */
+async function intoPipe(argv: readonly string[], reader: string): Promise<{ status: number; stderr: string }> {
+  const program = [process.execPath, executable, ...argv].map((part) => `'${part}'`).join(' ');
+  const env = { ...process.env, OCTAVO_CACHE: join(scratch, 'cache') };
+  const child = spawn('sh', ['-c', `(${program}; echo "status $?" >&2) | ${reader}`], { cwd: scratch, env });
+  child.stdin.end();
+  const { stderr } = await ended(child);
+  const [, said = '', status] = /^(.*)status (\d+)\n$/s.exec(stderr) ?? [];
+  return { status: Number(status), stderr: said };
 }
 
 describe('stopping early', () => {
@@ -56,5 +78,40 @@ describe('stopping early', () => {
     child.stdout.once('data', () => child.stdout.destroy());
     const { status, stderr } = await end;
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('is quiet when the reader of answers leaves that are written to a pipe', async () => {
+    const { requests } = batchFiles(slow);
+    const argv = ['batch', requests, '--out', '/dev/stdout', '--concurrency', '4'];
+    const { status, stderr } = await intoPipe(argv, 'head -n 1');
+    expect({ status, stderr: stderr.replaceAll(/^requests .*\n/gm, '') }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('is quiet when nobody reads what it prints, whatever the command', async () => {
+    const prompts = join(scratch, 'pipe-prompts.jsonl');
+    writeFileSync(prompts, '{"prompt": "It comes with a"}\n');
+    const questions = join(scratch, 'pipe-questions.jsonl');
+    writeFileSync(questions, '{"prompt": "It comes with a", "expected": "warranty"}\n');
+    const file = join(scratch, 'pipe.cache');
+    expect((await octavo(['warm', prompts, '--cache-file', file])).status).toBe(0);
+    const tune = ['tune', '--eval', questions, '--weights', 'f32', '--kv-types', 'f32', '--no-trims'];
+    for (const argv of [
+      ['cache', file],
+      ['cache', file, '--json'],
+      ['inspect'],
+      ['inspect', '--json'],
+      [...tune, '--json'],
+      [...tune, '--plot', '/dev/stdout'],
+      ['warm', '--export', '/dev/stdout', '--cache-file', file],
+      ['score', '--text', 'It comes with a'],
+      ['--help'],
+    ]) {
+      const { status, stderr } = await intoPipe(argv, 'true');
+      expect({ argv, status, stderr: stderr.replaceAll(/^f32 weights.*\n/gm, '') }).toEqual({
+        argv,
+        status: 0,
+        stderr: '',
+      });
+    }
   });
 });

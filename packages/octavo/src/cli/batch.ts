@@ -1,11 +1,12 @@
 /** `octavo batch`: a file of requests in, a file of answers out. */
-import type { EngineOptions } from '@octavo/engine';
+import { type EngineOptions, similarity, tagSets } from '@octavo/engine';
 import { type Command, Option } from 'commander';
 import { type BatchAnswer, type BatchSummary, serveBatch } from '../batch/serve-batch.ts';
 import { addCacheFileOption, type CacheFileFlags, withCacheFile } from './cache-file.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
 import { isSameFile, type LineFile, openLineFile, openLines } from './files.ts';
+import { addLifetimeOptions, type LifetimeFlags, lifetimeOptions } from './lifetimes.ts';
 import { addModelOptions, type ModelFlags } from './model.ts';
 import { addEngineOptions, type EngineFlags, engineOptions, wholeOption } from './options.ts';
 import { formatCount, formatTable, roundMs, roundTimings } from './output.ts';
@@ -16,13 +17,16 @@ import { withEngine } from './with-engine.ts';
 /** Requests in flight when the caller does not say. */
 const DEFAULT_CONCURRENCY = 16;
 
-interface BatchFlags extends EngineFlags, ModelFlags, TruncationFlags, CacheFileFlags {
+interface BatchFlags extends EngineFlags, ModelFlags, TruncationFlags, CacheFileFlags, LifetimeFlags {
   readonly concurrency: number;
   readonly sharing: boolean;
   readonly kvCache: boolean;
+  readonly contextDetector?: keyof typeof detectors;
   readonly out: string;
   readonly json?: true;
 }
+
+const detectors = { tags: tagSets, similarity } as const;
 
 const EXAMPLES = `
 A line of REQUESTS.jsonl has an "id", one of "prompt", "messages" or "ids", and may have "maxTokens", "temperature", "topK", "topP",
@@ -45,9 +49,15 @@ export function addBatch(program: Command, context: CommandContext): void {
     .addOption(wholeOption('--concurrency <n>', 'requests in flight', 1).default(DEFAULT_CONCURRENCY))
     .addOption(new Option('--no-sharing', 'no request reuses pages of another one').conflicts('kvCache'))
     .option('--no-kv-cache', 'keep no keys and values at all: compute the whole sequence again for each token')
+    .addOption(
+      new Option(
+        '--context-detector <kind>',
+        'notice when a session goes on to something else, by its tags or by its tokens, and let go of what only it used',
+      ).choices(Object.keys(detectors)),
+    )
     .option('--json', 'print a one-line summary as JSON')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addCacheFileOption(addTruncationOptions(addModelOptions(command)))).action(
+  addEngineOptions(addCacheFileOption(addLifetimeOptions(addTruncationOptions(addModelOptions(command))))).action(
     (requests: string, flags: BatchFlags) => batch(requests, flags, context),
   );
 }
@@ -109,14 +119,16 @@ async function serveFile(requests: AsyncIterable<string>, answers: LineFile, run
 
 /** As many sequences and places in the queue as there are requests in flight: none of them is refused or held up by a default. */
 function batchEngineOptions(flags: BatchFlags, context: CommandContext): EngineOptions {
-  const { concurrency, sharing, kvCache } = flags;
+  const { concurrency, sharing, kvCache, contextDetector } = flags;
   return {
     maxSequences: Math.max(DEFAULT_CONCURRENCY, concurrency),
     maxWaiting: concurrency,
     sharing,
     kvCache,
+    ...(contextDetector && { contextDetector: detectors[contextDetector]() }),
     ...engineOptions(flags, context.env),
     ...truncationOptions(flags),
+    ...lifetimeOptions(flags),
   };
 }
 

@@ -117,13 +117,22 @@ describe('octavo warm', () => {
     ];
     const path = join(folderWith({ 'p.jsonl': lines.join('\n') }), 'p.jsonl');
     const { run, stdout, log } = fakeHost();
-    expect(await run('warm', path, '--cache-file', 'x.cache', '--pin', '--json')).toBe(0);
+    expect(await run('warm', path, '--cache-file', 'x.cache', '--pin', '--pin-budget-pages', '9', '--json')).toBe(0);
+    expect(log.opened[0]?.options.pinBudgetPages).toBe(9);
     expect(log.warmed).toEqual([
       { prompts: ['a', { messages: [system], prefix: true }], salt: '', pin: true },
       { prompts: [[1, 2]], salt: 'x', pin: true },
     ]);
     expect(JSON.parse(stdout())).toEqual({ warmed: 3, computedTokens: 30, pinned: 0, clipped: 0, refused: 0 });
     expect(log.cacheFiles).toEqual(['import x.cache', 'export x.cache']);
+  });
+
+  it('does not promise anything without a budget', async () => {
+    const path = join(folderWith({ 'p.jsonl': '{"prompt": "a"}' }), 'p.jsonl');
+    const { run, stderr, log } = fakeHost();
+    expect(await run('warm', path, '--cache-file', 'x.cache', '--pin')).toBe(2);
+    expect(stderr()).toMatch(/^octavo: MISSING_OPTION: .*--pin-budget-pages/);
+    expect(log.opened).toEqual([]);
   });
 
   it('writes down what a cache file has learned, which it can read again', async () => {

@@ -8,12 +8,13 @@ import { addCacheFileOption, type CacheFileFlags, withCacheFile } from './cache-
 import { drawTree } from './cache-tree.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
+import { addLifetimeOptions, type LifetimeFlags, lifetimeOptions } from './lifetimes.ts';
 import { addFileOptions, MODEL_WORDS, type ModelFlags } from './model.ts';
 import { addEngineOptions, defined, type EngineFlags, engineOptions, numberOption, wholeOption } from './options.ts';
 import { addTruncationOptions, describeDropped, type TruncationFlags, truncationOptions } from './truncation.ts';
 import { withEngine } from './with-engine.ts';
 
-interface ChatFlags extends EngineFlags, TruncationFlags, CacheFileFlags, Omit<ModelFlags, 'model'> {
+interface ChatFlags extends EngineFlags, TruncationFlags, CacheFileFlags, LifetimeFlags, Omit<ModelFlags, 'model'> {
   readonly system?: string;
   readonly product?: string;
   readonly maxTokens?: number;
@@ -54,14 +55,14 @@ export function addChat(program: Command, context: CommandContext): void {
     )
     .addOption(wholeOption('--seed <n>', 'same seed, same tokens (default: drawn)', 0))
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addCacheFileOption(addTruncationOptions(addFileOptions(command)))).action(
+  addEngineOptions(addCacheFileOption(addLifetimeOptions(addTruncationOptions(addFileOptions(command))))).action(
     (model: string | undefined, flags: ChatFlags) => chat(model, flags, context),
   );
 }
 
 async function chat(model: string | undefined, flags: ChatFlags, context: CommandContext): Promise<void> {
   const system = await systemMessage(model, flags, context);
-  const options = { ...engineOptions(flags, context.env), ...truncationOptions(flags) };
+  const options = { ...engineOptions(flags, context.env), ...truncationOptions(flags), ...lifetimeOptions(flags) };
   const named = { ...flags, ...defined({ model }) };
   await withEngine(context, { model: named, options, reader: 'person' }, async (engine) => {
     const conversation = new Conversation(engine, system, flags, context.interrupt.signal);

@@ -90,6 +90,12 @@ export function fileError(error: unknown, path: string, use: 'read' | 'write'): 
   );
 }
 
+/** True when what was written was a pipe whose reader has left: it has what it wanted. */
+export function isClosedPipe(error: unknown): boolean {
+  const cause = error instanceof CommandError ? error.cause : error;
+  return cause instanceof Error && 'code' in cause && cause.code === 'EPIPE';
+}
+
 function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }

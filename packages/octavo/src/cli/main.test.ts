@@ -83,6 +83,16 @@ describe('main', () => {
     }
   });
 
+  it('passes trims of the model on', async () => {
+    const { run, log } = fakeHost();
+    await run('score', '--ids', '1', '--drop-layers', '1', '--kv-heads', '1', '--kv-heads-by', 'first');
+    await run('score', '--ids', '1', '--window-tokens', '64');
+    expect(log.opened.map(({ options }) => options.trims)).toEqual([
+      { dropLayers: 1, kvHeads: 1, kvHeadsBy: 'first' },
+      { windowTokens: 64 },
+    ]);
+  });
+
   it('reads a memory with its unit as bytes', async () => {
     const { run, log } = fakeHost();
     for (const size of ['2GB', '1.5GiB', '300 mb', '4096']) await run('score', '--ids', '1', '--memory', size);

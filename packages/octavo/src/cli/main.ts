@@ -8,7 +8,7 @@ import { addCache } from './cache.ts';
 import { addChat } from './chat.ts';
 import type { CommandContext, InputStream, OpenEngine, ResolveModel } from './context.ts';
 import { addDemo } from './demo.ts';
-import { CommandError, type CommandErrorCode, describeFailure } from './errors.ts';
+import { CommandError, type CommandErrorCode, describeFailure, isClosedPipe } from './errors.ts';
 import { addGenerate } from './generate.ts';
 import { addInspect } from './inspect.ts';
 import { type Interrupt, listenForInterrupts, type SignalSource } from './interrupt.ts';
@@ -124,6 +124,8 @@ interface Run {
 function endOf(error: unknown, { host, interrupt, argv }: Run): number {
   // Asked for help or for the version.
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  // Of a file that is a pipe, such as --out /dev/stdout.
+  if (isClosedPipe(error)) return 0;
   const isDebugging = Boolean(host.env.OCTAVO_DEBUG);
   const { interruption } = interrupt;
   if (interruption !== undefined && !isDebugging) return interruption.status;

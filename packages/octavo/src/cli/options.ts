@@ -18,6 +18,10 @@ export interface EngineFlags {
   readonly maxSequences?: number;
   readonly threads?: number;
   readonly cacheFolder?: string;
+  readonly dropLayers?: number;
+  readonly kvHeads?: number;
+  readonly kvHeadsBy?: 'mean' | 'first';
+  readonly windowTokens?: number;
 }
 
 /** Adds the options of the engine to a command. */
@@ -35,6 +39,15 @@ export function addEngineOptions(command: Command): Command {
     .addOption(wholeOption('--threads <n>', 'threads of the runtime', 1))
     .option('--deterministic', 'the same bits for a request, whatever else runs')
     .option('--spinning', 'idle threads poll for work: for a machine that does nothing else')
+    .addOption(wholeOption('--drop-layers <n>', 'leave out so many of the last layers before the very last', 1))
+    .addOption(wholeOption('--kv-heads <n>', 'K/V heads to be left, a divisor of those of the model', 1))
+    .addOption(
+      new Option('--kv-heads-by <way>', 'what K/V heads that become one are (default: mean)').choices([
+        'mean',
+        'first',
+      ]),
+    )
+    .addOption(wholeOption('--window-tokens <n>', 'tokens that a row sees at most', 1))
     .option(
       '--cache-folder <dir>',
       'where compiled graphs are kept (default: OCTAVO_CACHE, else the cache folder of the platform)',
@@ -44,9 +57,13 @@ export function addEngineOptions(command: Command): Command {
 /** The engine's options from the shared ones. The environment is read here and nowhere below. Pure. */
 export function engineOptions(flags: EngineFlags, env: Environment): EngineOptions {
   const { weights, kvType, deterministic, pages, memory, pageSize, contextTokens, maxSequences } = flags;
-  const { threads, spinning } = flags;
+  const { threads, spinning, dropLayers, kvHeads, kvHeadsBy, windowTokens } = flags;
   const ofModel = { weights, kvType, deterministic, contextTokens };
-  const options = defined({ ...ofModel, pages, memory, pageSize, maxSequences, threads, spinning });
+  const trims = defined({ dropLayers, kvHeads, kvHeadsBy, windowTokens });
+  const options = {
+    ...defined({ ...ofModel, pages, memory, pageSize, maxSequences, threads, spinning }),
+    ...(Object.keys(trims).length === 0 ? {} : { trims }),
+  };
   return { ...options, cacheFolder: flags.cacheFolder ?? cacheFolder(env) };
 }
 
@@ -93,6 +110,28 @@ export function bytesOption(flags: string, description: string): Option {
     throw new CommandError(
       'INVALID_OPTION',
       `${option.long} is ${JSON.stringify(text)}; give a size with a unit, such as 500MB, 2GB or 1.5GiB.`,
+    );
+  });
+}
+
+const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 60e3, h: 3_600e3, d: 86_400e3 };
+
+/** Milliseconds of a time with its unit: `500ms`, `1.5h`; undefined when it is none. Pure. */
+export function durationMs(text: string): number | undefined {
+  const [, count = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
+  const milliseconds = Math.round(Number(count) * (TIME_UNITS[unit] ?? Number.NaN));
+  return Number.isSafeInteger(milliseconds) && milliseconds > 0 ? milliseconds : undefined;
+}
+
+/** An option whose value is a time with a unit. */
+export function durationOption(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text) => {
+    const milliseconds = durationMs(text);
+    if (milliseconds !== undefined) return milliseconds;
+    throw new CommandError(
+      'INVALID_OPTION',
+      `${option.long} is ${JSON.stringify(text)}; give a time with a unit, such as 90s, 30m, 24h or 7d.`,
     );
   });
 }

@@ -6,6 +6,7 @@ import { withCacheFile } from './cache-file.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError } from './errors.ts';
 import { openLineFile, openLines } from './files.ts';
+import { addLifetimeOptions, type LifetimeFlags, lifetimeOptions } from './lifetimes.ts';
 import { addModelOptions, type ModelFlags } from './model.ts';
 import { addEngineOptions, type EngineFlags, engineOptions } from './options.ts';
 import { formatCount } from './output.ts';
@@ -13,7 +14,7 @@ import { createProgress, progressKind } from './progress.ts';
 import { parseWarmLine } from './warm-line.ts';
 import { withEngine } from './with-engine.ts';
 
-interface WarmFlags extends EngineFlags, ModelFlags {
+interface WarmFlags extends EngineFlags, ModelFlags, LifetimeFlags {
   readonly cacheFile: string;
   readonly pin?: true;
   readonly export?: string;
@@ -27,6 +28,7 @@ have "salt". --export writes such a file: the most frequent beginnings of the la
 Examples:
   octavo warm prompts.jsonl --cache-file shop.cache
   octavo chat --cache-file shop.cache
+  octavo warm openings.jsonl --cache-file shop.cache --pin --pin-budget-pages 200
   octavo warm --export learned.jsonl --cache-file shop.cache
 `;
 
@@ -40,8 +42,9 @@ export function addWarm(program: Command, context: CommandContext): void {
     .option('--export <file>', 'write the most frequent beginnings that the cache file remembers, instead of computing')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES);
-  addEngineOptions(addModelOptions(command)).action((prompts: string | undefined, flags: WarmFlags) =>
-    flags.export === undefined ? warm(prompts, flags, context) : exportOpenings(flags.export, flags, context),
+  addEngineOptions(addLifetimeOptions(addModelOptions(command))).action(
+    (prompts: string | undefined, flags: WarmFlags) =>
+      flags.export === undefined ? warm(prompts, flags, context) : exportOpenings(flags.export, flags, context),
   );
 }
 
@@ -58,10 +61,13 @@ type Salted = readonly (readonly [salt: string, prompts: readonly WarmPrompt[]])
 
 async function warm(path: string | undefined, flags: WarmFlags, context: CommandContext): Promise<void> {
   if (path === undefined) throw new CommandError('MISSING_ARGUMENT', 'Nothing to compute; give a file of prompts.');
+  if (flags.pin === true && (flags.pinBudgetPages ?? 0) === 0) {
+    throw new CommandError('MISSING_OPTION', '--pin takes pages from a budget; give --pin-budget-pages as well.');
+  }
   const prompts = await readPrompts(path, context);
   const { output } = context;
   const reader = flags.json === true ? 'program' : 'person';
-  const options = engineOptions(flags, context.env);
+  const options = { ...engineOptions(flags, context.env), ...lifetimeOptions(flags) };
   await withEngine(context, { model: flags, options, reader }, (engine) =>
     withCacheFile(engine, flags, output, async () => {
       const result = await warmAll(engine, prompts, { flags, context });
