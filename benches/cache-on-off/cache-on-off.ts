@@ -4,7 +4,7 @@
  * OCTAVO_BENCH_REPETITIONS: how often each is timed, 10 by default; recomputing is timed a fifth as often, as it takes so long.
  */
 import type { EngineOptions } from 'octavo';
-import { madeOnce, seededIds } from '../engine/workload.ts';
+import { madeOnce } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { type GptNeoShape, makeRandomGptNeo } from '../models/random-gpt-neo.ts';
@@ -13,6 +13,7 @@ import { withEngine } from '../step/bench-session.ts';
 import { checkAgreement } from '../throughput/agreement.ts';
 import { type Served, serveOnce } from '../throughput/serve.ts';
 import { independent } from '../throughput/workload.ts';
+import { seededIds } from '../token-ids.ts';
 
 const full: GptNeoShape = { hidden: 2048, layers: 24, heads: 16, vocabulary: 50_257, contextTokens: 2048, window: 256 };
 const small: GptNeoShape = { hidden: 64, layers: 2, heads: 4, vocabulary: 512, contextTokens: 256, window: 16 };

@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { type Engine, openEngine } from 'octavo';
 import { checkGoldens } from './check.ts';
-import { benchFolder, benchModel, type ShapeName, shapes, sharedPrompts } from './workload.ts';
+import { benchCache, benchModel, type ShapeName, shapes, sharedPrompts } from './workload.ts';
 
 export interface EngineBenchOptions {
   readonly shape: ShapeName;
@@ -37,7 +36,7 @@ export async function withBenchEngine<Value>(
   { shape, weights, newTokens }: EngineBenchOptions,
   work: (setting: BenchSetting) => Promise<Value>,
 ): Promise<Value> {
-  const cacheFolder = join(benchFolder(), 'cache');
+  const cacheFolder = benchCache();
   const checked = await checkGoldens(mode, cacheFolder);
   const model = await benchModel(shape);
   const engine = await openEngine(model, { mode, weights, cacheFolder, maxSequences: SEQUENCES, pages: POOL_PAGES });

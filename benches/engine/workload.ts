@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeRandomLlama } from '../models/random-llama.ts';
+import { joined, seededIds } from '../token-ids.ts';
 
 /** The shapes that the engine benches run; weights are random, so only speed and agreement mean anything. */
 export const shapes = {
@@ -56,6 +57,11 @@ export function benchFolder(): string {
   return process.env.OCTAVO_BENCH_FOLDER ?? join(tmpdir(), 'octavo-bench');
 }
 
+/** Where benches keep compiled graphs. */
+export function benchCache(): string {
+  return join(benchFolder(), 'cache');
+}
+
 /** Effect: makes the model folder of a shape unless it is there. Returns its path. */
 export function benchModel(shape: ShapeName): Promise<string> {
   const recipe = { ...shapes[shape], seed: 1 };
@@ -77,18 +83,6 @@ export async function madeOnce(name: string, recipe: object, make: (folder: stri
   return folder;
 }
 
-/** Seeded token ids (linear congruential, the low bits dropped), so that a workload is the same in every run. Pure. */
-export function seededIds(seed: number, count: number, vocabulary: number): Uint32Array {
-  const ids = new Uint32Array(count);
-  let state = seed >>> 0;
-  for (let i = 0; i < count; i++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    // Ids below 16 are left out: they are special in many vocabularies.
-    ids[i] = 16 + ((state >>> 8) % (vocabulary - 16));
-  }
-  return ids;
-}
-
 /** `count` prompts that begin with the same `sharedTokens` and go on with `privateTokens` of their own. Pure. */
 export function sharedPrompts(options: {
   count: number;
@@ -99,10 +93,7 @@ export function sharedPrompts(options: {
   seed: number;
 }): Uint32Array[] {
   const shared = seededIds(7, options.sharedTokens, options.vocabulary);
-  return Array.from({ length: options.count }, (_, i) => {
-    const prompt = new Uint32Array(options.sharedTokens + options.privateTokens);
-    prompt.set(shared);
-    prompt.set(seededIds(100 + options.seed + i, options.privateTokens, options.vocabulary), options.sharedTokens);
-    return prompt;
-  });
+  return Array.from({ length: options.count }, (_, i) =>
+    joined([shared, seededIds(100 + options.seed + i, options.privateTokens, options.vocabulary)]),
+  );
 }

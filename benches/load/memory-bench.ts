@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { benchFolder, benchModel, type ShapeName, shapes } from '../engine/workload.ts';
+import { benchCache, benchModel, type ShapeName, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import type { Opened } from './open-once.ts';
@@ -38,7 +38,7 @@ export async function runMemoryBench(effort: BenchEffort): Promise<BenchRow[]> {
 async function open(shape: ShapeName): Promise<Opened> {
   const request = {
     model: await benchModel(shape),
-    options: { cacheFolder: join(benchFolder(), 'cache'), pages: 16 },
+    options: { cacheFolder: benchCache(), pages: 16 },
     prompt: [17, 18, 19],
     maxTokens: 4,
   };

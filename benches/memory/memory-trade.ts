@@ -3,11 +3,12 @@
  * the pages; the bytes of the cache beside those of the weights; and what the process takes against what was predicted.
  */
 import { type Engine, EngineError, type EngineInfo, type EngineOptions } from 'octavo';
-import { benchModel, seededIds, shapes } from '../engine/workload.ts';
+import { benchModel, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { goldensChecked, withEngine } from '../step/bench-session.ts';
 import { decodeWindow } from '../step/decode-window.ts';
+import { seededIds } from '../token-ids.ts';
 
 type PageFormat = NonNullable<EngineOptions['kvType']>;
 const formats: readonly PageFormat[] = ['f32', 'f16', 'int8'];

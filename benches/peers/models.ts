@@ -2,7 +2,7 @@
 import { copyFile, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportContiguous } from '@octavo/graph';
-import { benchFolder, benchModel, type ShapeName } from '../engine/workload.ts';
+import { benchCache, benchFolder, benchModel, type ShapeName } from '../engine/workload.ts';
 import { writeGguf } from './gguf-writer.ts';
 import type { PeerModels } from './peer.ts';
 
@@ -16,7 +16,7 @@ export async function peerModels(shape: ShapeName): Promise<PeerModels> {
   if (!(await exists(gguf))) await writeGguf(folder, gguf);
   const stock = join(benchFolder(), `stock-${shape}-v${FORM_VERSION}`);
   if (!(await exists(stock))) await writeStock(folder, stock);
-  return { folder, gguf, stock, cacheFolder: join(benchFolder(), 'cache') };
+  return { folder, gguf, stock, cacheFolder: benchCache() };
 }
 
 /** As transformers.js looks for it: config.json, and onnx/model_q4.onnx. */

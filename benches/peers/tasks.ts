@@ -1,7 +1,7 @@
 /** What is measured of every engine: requests, how many at a time, and the figure that comes out. */
-import { seededIds } from '../engine/workload.ts';
 import { median } from '../statistics.ts';
 import { storefrontRequests, storefrontSize } from '../throughput/storefront.ts';
+import { seededIds } from '../token-ids.ts';
 import type { PeerAnswer, PeerRequest } from './peer.ts';
 
 export interface PeerTask {

@@ -3,11 +3,12 @@
  * multiplying with all weights at the speed of large products.
  */
 import type { EngineInfo } from 'octavo';
-import { benchModel, type ShapeName, seededIds, shapes } from '../engine/workload.ts';
+import { benchModel, type ShapeName, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { goldensChecked, withEngine } from '../step/bench-session.ts';
 import { decodeWindow } from '../step/decode-window.ts';
+import { seededIds } from '../token-ids.ts';
 import { type MachineLimits, machineLimits } from './machine-limits.ts';
 import { q4Bytes } from './operator-graph.ts';
 

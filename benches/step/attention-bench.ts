@@ -2,11 +2,11 @@
  * Attention over a shared prefix in levels against the same rows flat: the time of a decode step over long pasts minus that over short
  * ones, where everything but attention is the same.
  */
-import { benchModel, seededIds, shapes } from '../engine/workload.ts';
+import { benchModel, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { median, spreadOf } from '../statistics.ts';
-import { joined } from '../throughput/workload.ts';
+import { joined, seededIds } from '../token-ids.ts';
 import { goldensChecked, withEngine } from './bench-session.ts';
 import { type DecodeWindow, decodeWindow, tokensUntilEnd } from './decode-window.ts';
 

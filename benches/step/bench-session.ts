@@ -1,11 +1,6 @@
-import { join } from 'node:path';
 import { type Engine, type EngineOptions, openEngine } from 'octavo';
 import { checkGoldens } from '../engine/check.ts';
-import { benchFolder } from '../engine/workload.ts';
-
-export function benchCache(): string {
-  return join(benchFolder(), 'cache');
-}
+import { benchCache } from '../engine/workload.ts';
 
 /** How many golden answers are right; throws when one is not. Once a process: it is the same engine for all benches. */
 export function goldensChecked(): Promise<number> {

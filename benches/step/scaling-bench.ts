@@ -1,11 +1,11 @@
 /** How a step grows: with the batch, with what is shared, with what is private, and how matching grows with the index. */
 import type { Engine } from 'octavo';
-import { benchModel, seededIds, shapes } from '../engine/workload.ts';
+import { benchModel, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import { createMatchWorkload, EXPECTED_MATCH } from '../micro/kv-workload.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { fitExponent, fitLine } from '../statistics.ts';
-import { joined } from '../throughput/workload.ts';
+import { joined, seededIds } from '../token-ids.ts';
 import { goldensChecked, withEngine } from './bench-session.ts';
 import { decodeWindow } from './decode-window.ts';
 

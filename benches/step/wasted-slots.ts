@@ -5,9 +5,9 @@
 import { strict as assert } from 'node:assert';
 import { createKvCache } from '@octavo/kv';
 import { checkScheduler, createScheduler, type PlannedSequence } from '@octavo/scheduler';
-import { seededIds } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
+import { seededIds } from '../token-ids.ts';
 
 const SEQUENCES = 32;
 const SHORTEST = 100;

@@ -1,6 +1,7 @@
 /** Agents: conversations that share a system prompt, answer, and then fork into branches that each go their own way. */
-import { seededIds } from '../engine/workload.ts';
-import { eachInFlight, joined, type Workload } from './workload.ts';
+
+import { joined, seededIds } from '../token-ids.ts';
+import { eachInFlight, type Workload } from './workload.ts';
 
 export interface AgentsSize {
   readonly conversations: number;

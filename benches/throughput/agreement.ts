@@ -3,8 +3,8 @@
  * two best tokens are nearly tied either may win, and what follows differs; everything before such a tie must be the same.
  */
 import type { Engine } from 'octavo';
+import { joined } from '../token-ids.ts';
 import type { Answer } from './serve.ts';
-import { joined } from './workload.ts';
 
 /**
  * Share of the spread (largest minus smallest) of the logits below which two tokens count as tied. Activations are rounded to 8 bits in
@@ -20,8 +20,8 @@ export interface Agreement {
 }
 
 /**
- * Compares the answers that both runs gave. Effect: scores the prompts of answers that differ on `judge`. Throws when they have none in
- * common, or when two differ where there is no tie.
+ * Compares the answers of one run with those of another, and those that it gave to one prompt with each other. Effect: scores the prompts of
+ * answers that differ on `judge`. Throws when the runs have no prompt in common, or when two answers differ where there is no tie.
  */
 export async function checkAgreement(
   judge: Engine,
@@ -30,15 +30,17 @@ export async function checkAgreement(
 ): Promise<Agreement> {
   let compared = 0;
   let ties = 0;
-  for (const [key, { prompt, ids }] of given) {
+  for (const [key, { prompt, ids: first, others }] of given) {
     const known = expected.get(key);
     // A later turn of a conversation that parted at a tie is another prompt.
     if (known === undefined) continue;
-    compared += 1;
-    const at = ids.findIndex((id, index) => id !== known.ids[index]);
-    if (at === -1) continue;
-    await checkTie(judge, joined([prompt, ids.slice(0, at)]), [ids[at] as number, known.ids[at] as number]);
-    ties += 1;
+    for (const ids of [first, ...others]) {
+      compared += 1;
+      const at = ids.findIndex((id, index) => id !== known.ids[index]);
+      if (at === -1) continue;
+      await checkTie(judge, joined([prompt, ids.slice(0, at)]), [ids[at] as number, known.ids[at] as number]);
+      ties += 1;
+    }
   }
   if (compared === 0) throw new Error('No answer could be compared.');
   return { compared, ties };

@@ -1,8 +1,7 @@
 /** What the engine's options cost on the storefront: formats of pages, deterministic runs, polling threads. Rounds are interleaved. */
-
-import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Engine, type EngineOptions, openEngine } from 'octavo';
-import { benchFolder, benchModel, shapes } from '../engine/workload.ts';
+import { benchCache, benchModel, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { median, spreadOf } from '../statistics.ts';
@@ -40,8 +39,12 @@ export async function runEngineOptions(effort: BenchEffort): Promise<BenchRow[]>
   const opened: Variant[] = [];
   try {
     for (const [name, options] of Object.entries(variants)) {
-      const cacheFolder = join(benchFolder(), 'cache');
-      const engine = await openEngine(model, { weights: 'q4', maxSequences: AT_A_TIME, cacheFolder, ...options });
+      const engine = await openEngine(model, {
+        weights: 'q4',
+        maxSequences: AT_A_TIME,
+        cacheFolder: benchCache(),
+        ...options,
+      });
       opened.push({ name, engine, runs: [], checked: 0 });
     }
     for (const variant of opened) {
@@ -61,8 +64,8 @@ export async function runEngineOptions(effort: BenchEffort): Promise<BenchRow[]>
 /** Deterministic answers must be the same; others may part at a tie. Returns how many were compared. */
 async function compare({ name, engine }: Variant, cold: Served, warm: Served): Promise<number> {
   if (name !== 'deterministic') return (await checkAgreement(engine, cold.answers, warm.answers)).compared;
-  for (const [key, { ids }] of cold.answers) {
-    if (warm.answers.get(key)?.ids.join() !== ids.join())
+  for (const [key, answer] of cold.answers) {
+    if (!isDeepStrictEqual(warm.answers.get(key), answer))
       throw new Error('a deterministic answer differs cold and warm');
   }
   return cold.answers.size;

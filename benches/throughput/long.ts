@@ -1,6 +1,7 @@
 /** One long document and many questions about it. */
-import { seededIds } from '../engine/workload.ts';
-import { independent, joined, type Workload } from './workload.ts';
+
+import { joined, seededIds } from '../token-ids.ts';
+import { independent, type Workload } from './workload.ts';
 
 export interface LongSize {
   readonly documentTokens: number;

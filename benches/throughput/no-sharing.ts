@@ -2,11 +2,12 @@
  * What the machinery costs where it gives nothing: sharing on with nothing in common against sharing off, in interleaved pairs. The share that
  * JavaScript takes is read from the engine's own clocks beside it.
  */
-import { benchModel, seededIds, shapes } from '../engine/workload.ts';
+import { benchModel, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { confidence95, mean, median } from '../statistics.ts';
 import { withEngine } from '../step/bench-session.ts';
+import { seededIds } from '../token-ids.ts';
 import { checkAgreement } from './agreement.ts';
 import { type Served, serveOnce } from './serve.ts';
 import { independent } from './workload.ts';

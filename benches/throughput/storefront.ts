@@ -1,6 +1,7 @@
 /** A shop: one system prompt, a few product descriptions, many short questions. */
-import { seededIds } from '../engine/workload.ts';
-import { independent, joined, type Workload, type WorkloadRequest } from './workload.ts';
+
+import { joined, seededIds } from '../token-ids.ts';
+import { independent, type Workload, type WorkloadRequest } from './workload.ts';
 
 export interface StorefrontSize {
   readonly requests: number;

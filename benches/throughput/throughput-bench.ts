@@ -1,7 +1,6 @@
 /** Requests a second, output tokens a second and time to first token of each workload, in every variant. */
-import { join } from 'node:path';
 import { type EngineOptions, openEngine, shippedModel } from 'octavo';
-import { benchFolder, benchModel, type ShapeName, shapes } from '../engine/workload.ts';
+import { benchCache, benchModel, type ShapeName, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { median, spreadOf } from '../statistics.ts';
@@ -40,7 +39,7 @@ const plans: Readonly<Record<string, (setting: Setting) => Promise<Plan>>> = {
   support: async ({ smoke }) => ({
     workload: await withShipped((engine) => support(engine, smoke ? 16 : 128)),
     model: shippedModel(),
-    options: { cacheFolder: cacheFolder(), maxSequences: AT_A_TIME },
+    options: { cacheFolder: benchCache(), maxSequences: AT_A_TIME },
   }),
   voice: async ({ shape, smoke }) => random(shape, await withShipped((engine) => voice(engine, smoke ? 40 : 2_000))),
   agents: async ({ shape, vocabulary, smoke }) => random(shape, agents(smoke ? smallAgents : agentsSize, vocabulary)),
@@ -87,23 +86,19 @@ async function random(shape: ShapeName, workload: Workload, options: EngineOptio
   return {
     workload,
     model: await benchModel(shape),
-    options: { weights: 'q4', cacheFolder: cacheFolder(), maxSequences: AT_A_TIME, ...options },
+    options: { weights: 'q4', cacheFolder: benchCache(), maxSequences: AT_A_TIME, ...options },
   };
 }
 
 async function withShipped<Value>(
   work: (engine: Awaited<ReturnType<typeof openEngine>>) => Promise<Value>,
 ): Promise<Value> {
-  const engine = await openEngine(shippedModel(), { mode: 'in-thread', cacheFolder: cacheFolder() });
+  const engine = await openEngine(shippedModel(), { mode: 'in-thread', cacheFolder: benchCache() });
   try {
     return await work(engine);
   } finally {
     await engine.close();
   }
-}
-
-function cacheFolder(): string {
-  return join(benchFolder(), 'cache');
 }
 
 function rowsOf(name: string, { variant, runs, compared, ties }: VariantResult): BenchRow[] {

@@ -1,23 +1,23 @@
 /** The ways in which a workload is served: with sharing, without, and with the naive index. */
 import { type Engine, type EngineOptions, openEngine } from 'octavo';
-import { checkAgreement } from './agreement.ts';
+import { type Agreement, checkAgreement } from './agreement.ts';
 import { type Served, serveOnce } from './serve.ts';
 import type { Workload } from './workload.ts';
 
-export const variants = {
+const variants = {
   'sharing on': {},
   'sharing off': { sharing: false },
   'naive index': { index: 'linear' },
 } as const satisfies Record<string, EngineOptions>;
 
-export type VariantName = keyof typeof variants;
+type VariantName = keyof typeof variants;
 
 /** Says on standard error how far a bench is: some take minutes. */
-export function progress(text: string): void {
+function progress(text: string): void {
   process.stderr.write(`  ${text}\n`);
 }
 
-export interface ThroughputSetting {
+interface ThroughputSetting {
   /** Folder of the model that is measured. */
   readonly model: string;
   readonly options: EngineOptions;
@@ -25,43 +25,83 @@ export interface ThroughputSetting {
   readonly runs: number;
 }
 
-export interface VariantResult {
+export interface VariantResult extends Agreement {
   readonly variant: VariantName;
   /** In the order of time. */
   readonly runs: readonly Served[];
-  readonly compared: number;
-  readonly ties: number;
+}
+
+interface Opened {
+  readonly variant: VariantName;
+  readonly engine: Engine;
+  readonly workload: Workload;
+  readonly timed: number;
 }
 
 /**
- * Effect: serves the workload in every variant, a checked run before the timed ones. The first run of "sharing on" is what the others are
- * compared with; an answer that differs where there is no tie ends the bench.
+ * Effect: opens an engine a variant, serves the workload once in each and compares the answers, then times them in turns. An answer that
+ * differs where there is no tie ends the bench before anything is timed.
  */
 export async function serveVariants(workload: Workload, setting: ThroughputSetting): Promise<VariantResult[]> {
-  const results: VariantResult[] = [];
-  let expected: Served['answers'] | undefined;
-  for (const variant of Object.keys(variants) as VariantName[]) {
-    const served = variant === 'sharing off' ? (workload.excerpt ?? workload) : workload;
-    const engine = await openEngine(setting.model, { ...setting.options, ...variants[variant] });
-    try {
-      const first = await serveOnce(engine, served, 'check');
-      expected ??= first.answers;
-      const { compared, ties } = await checkAgreement(engine, expected, first.answers);
-      progress(`${workload.name}, ${variant}: checked in ${first.seconds.toFixed(1)} s`);
-      const runs = await timedRuns(engine, served, variant === 'sharing on' ? setting.runs : 1);
-      progress(`${workload.name}, ${variant}: ${runs.map((run) => run.seconds.toFixed(1)).join(', ')} s`);
+  const opened: Opened[] = [];
+  try {
+    for (const variant of Object.keys(variants) as VariantName[]) {
+      opened.push({
+        variant,
+        engine: await openEngine(setting.model, { ...setting.options, ...variants[variant] }),
+        workload: variant === 'sharing off' ? (workload.excerpt ?? workload) : workload,
+        timed: variant === 'sharing on' ? setting.runs : 1,
+      });
+    }
+    const agreements = await compareVariants(opened);
+    const runs = await timeVariants(opened);
+    for (const { engine } of opened) {
       const violations = await engine.audit();
       if (violations.length > 0) throw new Error(`invariants are violated: ${violations.join('; ')}`);
-      results.push({ variant, runs, compared, ties });
-    } finally {
-      await engine.close();
     }
+    return opened.map(({ variant }) => ({ variant, runs: runs[variant], ...agreements[variant] }));
+  } finally {
+    for (const { engine } of opened) await engine.close();
   }
-  return results;
 }
 
-async function timedRuns(engine: Engine, workload: Workload, count: number): Promise<Served[]> {
-  const runs: Served[] = [];
-  while (runs.length < count) runs.push(await serveOnce(engine, workload, `run ${runs.length}`));
+/** What each variant is compared with: another one, so that no answer proves itself. */
+const references: Readonly<Record<VariantName, VariantName>> = {
+  'sharing on': 'sharing off',
+  'sharing off': 'sharing on',
+  'naive index': 'sharing on',
+};
+
+async function compareVariants(opened: readonly Opened[]): Promise<Record<VariantName, Agreement>> {
+  const answers = await forEach(opened, async ({ variant, engine, workload }) => {
+    const served = await serveOnce(engine, workload, 'check');
+    progress(`${workload.name}, ${variant}: answered in ${served.seconds.toFixed(1)} s`);
+    return served.answers;
+  });
+  return forEach(opened, ({ variant, engine }) =>
+    checkAgreement(engine, answers[references[variant]], answers[variant]),
+  );
+}
+
+async function timeVariants(opened: readonly Opened[]): Promise<Record<VariantName, Served[]>> {
+  const runs = await forEach(opened, async (): Promise<Served[]> => []);
+  for (let round = 0; opened.some(({ timed }) => round < timed); round += 1) {
+    for (const { variant, engine, workload, timed } of opened) {
+      if (round >= timed) continue;
+      const served = await serveOnce(engine, workload, `round ${round}`);
+      progress(`${workload.name}, ${variant}: ${served.seconds.toFixed(1)} s`);
+      runs[variant].push(served);
+    }
+  }
   return runs;
+}
+
+/** One after the other: variants that run at the same time would take the processor from each other. */
+async function forEach<Value>(
+  opened: readonly Opened[],
+  work: (one: Opened) => Promise<Value>,
+): Promise<Record<VariantName, Value>> {
+  const values: Partial<Record<VariantName, Value>> = {};
+  for (const one of opened) values[one.variant] = await work(one);
+  return values as Record<VariantName, Value>;
 }

@@ -1,7 +1,7 @@
 /** A voice assistant: thousands of short openings, nearly all of them one of a few dozen sentences that were warmed before. */
 
 import type { Engine } from 'octavo';
-import { seededIds } from '../engine/workload.ts';
+import { seededIds } from '../token-ids.ts';
 import { independent, type Workload } from './workload.ts';
 
 const SYSTEM =

@@ -15,7 +15,7 @@ export interface Workload {
   readonly about: string;
   /** Prompts whose K/V is computed before the clock starts. */
   readonly warm?: readonly Uint32Array[];
-  /** Requests that `serve` makes when it is asked to keep to `share` of them. */
+  /** How many requests `serve` makes. */
   readonly requests: number;
   /** Makes all requests; resolves when the last has ended. The same calls in every run, whatever comes back when. */
   serve(ask: Ask): Promise<void>;
@@ -51,15 +51,4 @@ export function independent(
     requests: requests.length,
     serve: (ask) => eachInFlight(requests, inFlight, ask),
   };
-}
-
-/** Token arrays one after the other. Pure. */
-export function joined(parts: readonly ArrayLike<number>[]): Uint32Array {
-  const ids = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    ids.set(part, at);
-    at += part.length;
-  }
-  return ids;
 }
