@@ -1,11 +1,8 @@
 /**
  * `npx pnpm@12 bench [NAME ...] [--smoke] [--save]`: runs the benches, one after the other, prints their rows and the machine, and with
- * --save keeps them as JSON under benches/results.
+ * --save keeps them as JSON under benches/results: not those of a smoke run.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { endWith, readArguments } from './arguments.ts';
 import { runCacheOnOff } from './cache-on-off/cache-on-off.ts';
 import { runEventLoop } from './engine/event-loop.ts';
 import { runStepShare } from './engine/step-share.ts';
@@ -21,6 +18,7 @@ import { runLifetimesBench } from './micro/lifetimes-bench.ts';
 import type { BenchEffort } from './micro/measure.ts';
 import { runSchedulerBench } from './micro/scheduler-bench.ts';
 import { runRoofline } from './roofline/roofline-bench.ts';
+import { save } from './saved-results.ts';
 import { runAttentionBench } from './step/attention-bench.ts';
 import { runScalingBench } from './step/scaling-bench.ts';
 import { runWastedSlots } from './step/wasted-slots.ts';
@@ -32,18 +30,8 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
   kv: runKvBench,
   scheduler: runSchedulerBench,
   lifetimes: runLifetimesBench,
-  'step-share': (effort) =>
-    runStepShare(
-      effort === 'smoke'
-        ? { shape: 'tiny', weights: 'q4', newTokens: 16 }
-        : { shape: '135m', weights: 'q4', newTokens: 128 },
-    ),
-  'event-loop': (effort) =>
-    runEventLoop(
-      effort === 'smoke'
-        ? { shape: 'tiny', weights: 'q4', newTokens: 16 }
-        : { shape: '135m', weights: 'q4', newTokens: 128 },
-    ),
+  'step-share': runStepShare,
+  'event-loop': runEventLoop,
   'warm-start': runWarmStart,
   load: runLoadBench,
   memory: runMemoryBench,
@@ -62,16 +50,14 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
 await main();
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { smoke: { type: 'boolean', default: false }, save: { type: 'boolean', default: false } },
+  const { values, positionals } = readArguments('bench', {
+    smoke: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
   });
   const names = positionals.length > 0 ? positionals : Object.keys(benches);
   const unknown = names.filter((name) => !Object.hasOwn(benches, name));
   if (unknown.length > 0) {
-    process.stderr.write(`bench: unknown: ${unknown.join(', ')}. There are: ${Object.keys(benches).join(', ')}.\n`);
-    process.exitCode = 2;
-    return;
+    endWith('bench', `there is no ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
   }
   const effort: BenchEffort = values.smoke ? 'smoke' : 'full';
   const machine = describeMachine();
@@ -81,13 +67,6 @@ async function main(): Promise<void> {
     const measured = (await benches[name]?.(effort)) ?? [];
     const rows = values.smoke ? measured.map((row) => ({ ...row, aim: undefined })) : measured;
     process.stdout.write(`${formatRows(rows)}\n`);
-    if (values.save) await save(name, { machine, effort, rows });
+    if (values.save) await save(name, { machine, rows });
   }
-}
-
-async function save(name: string, result: unknown): Promise<void> {
-  // This file runs as benches/dist/run.js.
-  const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'results');
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
 }

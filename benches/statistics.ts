@@ -51,7 +51,7 @@ export function fitLine(points: readonly { readonly x: number; readonly y: numbe
   return { intercept: y - slope * x, slope };
 }
 
-/** Exponent of y = c x^exponent: the slope between logarithms. Needs positive values. */
+/** Exponent of y = c x^exponent, by least squares over the logarithms: 0 is constant, 1 is linear. Needs positive values. */
 export function fitExponent(points: readonly { readonly x: number; readonly y: number }[]): number {
   return fitLine(points.map(({ x, y }) => ({ x: Math.log(x), y: Math.log(y) }))).slope;
 }

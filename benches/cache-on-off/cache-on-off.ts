@@ -4,6 +4,7 @@
  * OCTAVO_BENCH_REPETITIONS: how often each is timed, 10 by default; recomputing is timed a fifth as often, as it takes so long.
  */
 import type { EngineOptions } from 'octavo';
+import { numberFrom } from '../arguments.ts';
 import { madeOnce } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
@@ -25,7 +26,7 @@ export async function runCacheOnOff(effort: BenchEffort): Promise<BenchRow[]> {
   const name = smoke ? 'gpt-neo-tiny' : 'gpt-neo-1.3b';
   const model = await madeOnce(name, recipe, (folder) => makeRandomGptNeo(folder, shape, recipe.seed));
   const newTokens = smoke ? 12 : 100;
-  const repetitions = smoke ? 2 : Number(process.env.OCTAVO_BENCH_REPETITIONS ?? 10);
+  const repetitions = smoke ? 2 : numberFrom('OCTAVO_BENCH_REPETITIONS', 10);
   const formats = ['q4', 'f32'] as const;
   const rows: BenchRow[] = [];
   for (const weights of formats) rows.push(...(await compare({ model, weights, shape, newTokens, repetitions })));

@@ -7,16 +7,27 @@ import { join } from 'node:path';
 import type { BenchRow } from '../micro/bench-row.ts';
 import { reachesAim } from '../micro/bench-row.ts';
 import type { Comparison } from '../peers/comparison.ts';
-import { root, type SavedBench, savedBench, savedPeers } from './results.ts';
+import { allSaved, root, type SavedBench, savedBench, savedPeers } from '../saved-results.ts';
 import { type Bar, barChart, lineChart } from './svg.ts';
 
 const page = join(root, 'docs', 'performance.md');
 const images = join(root, 'docs', 'images');
 const workloads = ['storefront', 'storefront-burst', 'support', 'voice', 'agents', 'long'] as const;
-const tables = ['attention', 'no-sharing', 'memory-trade', 'wasted-slots', 'cache-on-off', 'soak'] as const;
+const tables = [
+  'attention',
+  'no-sharing',
+  'options',
+  'warm-start',
+  'step-share',
+  'memory-trade',
+  'wasted-slots',
+  'cache-on-off',
+  'soak',
+] as const;
 
 await mkdir(images, { recursive: true });
 let text = await readFile(page, 'utf8');
+await drawMachines();
 await drawPeers();
 await drawSharing();
 await drawScaling();
@@ -42,9 +53,19 @@ async function drawPeers(): Promise<void> {
   const title = 'How many times better Octavo is (red: the goal)';
   await writeFile(join(images, 'peers.svg'), barChart({ title, bars, series: ['node-llama-cpp', 'transformers.js'] }));
   fill('peers', `${peerTable(saved.comparisons)}\n\n![${title}](images/peers.svg)`);
-  const { machine } = saved;
-  const versions = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
-  fill('machine', versions.join(', '));
+}
+
+/** What all figures were measured on: one line, or as many as there are machines and versions. */
+async function drawMachines(): Promise<void> {
+  const machines = new Set<string>();
+  for (const { machine } of await allSaved()) {
+    machines.add(
+      Object.entries(machine)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', '),
+    );
+  }
+  if (machines.size > 0) fill('machine', [...machines].map((machine) => `- ${machine}`).join('\n'));
 }
 
 async function drawSharing(): Promise<void> {

@@ -1,13 +1,18 @@
 import { type Engine, openEngine } from 'octavo';
+import type { BenchEffort } from '../micro/measure.ts';
 import { checkGoldens } from './check.ts';
 import { benchCache, benchModel, type ShapeName, shapes, sharedPrompts } from './workload.ts';
 
-export interface EngineBenchOptions {
+interface DecodeSetting {
   readonly shape: ShapeName;
-  readonly weights: 'f32' | 'q8' | 'q4';
   /** Tokens that every sequence generates while it is timed. */
   readonly newTokens: number;
 }
+
+const settings: Readonly<Record<BenchEffort, DecodeSetting>> = {
+  smoke: { shape: 'tiny', newTokens: 16 },
+  full: { shape: '135m', newTokens: 128 },
+};
 
 /** Sequences that decode at the same time. */
 export const SEQUENCES = 16;
@@ -21,6 +26,9 @@ const WARM_UP_ROUNDS = 2;
 
 export interface BenchSetting {
   readonly engine: Engine;
+  /** Model and weights, for the names of rows. */
+  readonly title: string;
+  readonly newTokens: number;
   /** [SEQUENCES] prompts that were not served before: 256 tokens that all share and 24 of their own. */
   readonly prompts: readonly Uint32Array[];
   /** Answers that were compared before: see `checkGoldens`. */
@@ -33,13 +41,20 @@ export interface BenchSetting {
  */
 export async function withBenchEngine<Value>(
   mode: 'worker' | 'in-thread',
-  { shape, weights, newTokens }: EngineBenchOptions,
+  effort: BenchEffort,
   work: (setting: BenchSetting) => Promise<Value>,
 ): Promise<Value> {
+  const { shape, newTokens } = settings[effort];
   const cacheFolder = benchCache();
   const checked = await checkGoldens(mode, cacheFolder);
   const model = await benchModel(shape);
-  const engine = await openEngine(model, { mode, weights, cacheFolder, maxSequences: SEQUENCES, pages: POOL_PAGES });
+  const engine = await openEngine(model, {
+    mode,
+    weights: 'q4',
+    cacheFolder,
+    maxSequences: SEQUENCES,
+    pages: POOL_PAGES,
+  });
   try {
     const promptsOf = (round: number) =>
       sharedPrompts({
@@ -54,7 +69,7 @@ export async function withBenchEngine<Value>(
       await Promise.all(requests.map((request) => request.result()));
     }
     const prompts = promptsOf(WARM_UP_ROUNDS);
-    return await work({ engine, prompts, checked });
+    return await work({ engine, title: `${shape} q4`, newTokens, prompts, checked });
   } finally {
     await engine.close();
   }

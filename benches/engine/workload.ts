@@ -65,7 +65,7 @@ export function benchCache(): string {
 /** Effect: makes the model folder of a shape unless it is there. Returns its path. */
 export function benchModel(shape: ShapeName): Promise<string> {
   const recipe = { ...shapes[shape], seed: 1 };
-  return madeOnce(`llama-${shape}`, recipe, (folder) => makeRandomLlama(folder, recipe));
+  return madeOnce(`llama-${shape}`, recipe, (folder) => makeRandomLlama(folder, shapes[shape], recipe.seed));
 }
 
 /** Effect: makes a model folder of that name unless one of the same recipe is there. Returns its path. */

@@ -20,6 +20,9 @@ export interface Opened {
   readonly answerMs: number;
   /** Most memory that was resident at once; undefined where the system does not say. */
   readonly peakBytes: number | undefined;
+  /** Resident when the answer is there, and what the engine announces. */
+  readonly residentBytes: number;
+  readonly expectedBytes: number;
   readonly ids: readonly number[];
 }
 
@@ -28,7 +31,10 @@ const began = performance.now();
 const engine = await openEngine(model, options);
 const openMs = performance.now() - began;
 const { ids } = await engine.generate({ ids: prompt, maxTokens, ignoreEos: true }).result();
-const opened: Opened = { openMs, answerMs: performance.now(), peakBytes: readPeak(), ids };
+const answerMs = performance.now();
+const residentBytes = process.memoryUsage.rss();
+const { expectedBytes } = engine.info;
+const opened: Opened = { openMs, answerMs, peakBytes: readPeak(), residentBytes, expectedBytes, ids };
 await engine.close();
 process.stdout.write(`${JSON.stringify(opened)}\n`);
 

@@ -1,4 +1,5 @@
 /** Load for a while, to show that nothing grows. OCTAVO_SOAK_SECONDS: how long; 60 by default, 3 in a smoke run. */
+import { numberFrom } from '../arguments.ts';
 import { benchModel, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
@@ -10,7 +11,7 @@ import { storefront, storefrontSize } from '../throughput/storefront.ts';
 export async function runSoak(effort: BenchEffort): Promise<BenchRow[]> {
   const smoke = effort === 'smoke';
   const shape = smoke ? 'tiny' : 'small';
-  const seconds = Number(process.env.OCTAVO_SOAK_SECONDS ?? (smoke ? 3 : 60));
+  const seconds = numberFrom('OCTAVO_SOAK_SECONDS', smoke ? 3 : 60);
   const checked = await goldensChecked();
   const { vocabulary } = shapes[shape];
   const size = { ...storefrontSize, requests: 32, products: 4, systemTokens: 64, productTokens: 64, newTokens: 16 };

@@ -1,3 +1,5 @@
+import { alignedColumns } from '../text-table.ts';
+
 /** One line of a bench's result. */
 export interface BenchRow {
   readonly name: string;
@@ -49,13 +51,5 @@ export function formatRows(rows: readonly BenchRow[]): string {
       aim,
     ];
   });
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(0, ...lines.map((line) => (line[column] ?? '').length)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return alignedColumns(lines);
 }

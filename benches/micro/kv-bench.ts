@@ -1,7 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { pathToFileURL } from 'node:url';
 import { type PageId, PagePool } from '@octavo/kv';
-import { type BenchRow, formatRows } from './bench-row.ts';
+import type { BenchRow } from './bench-row.ts';
 import { createMatchWorkload, EXPECTED_MATCH, type MatchWorkload } from './kv-workload.ts';
 import { type BenchCase, type BenchEffort, measure } from './measure.ts';
 
@@ -9,7 +8,7 @@ const POOL_PAGES = 65_536;
 const PAGES_AT_ONCE = 64;
 
 /** The micro benches of `@octavo/kv`: pages, and matching in a large index, each with the naive index as second row. */
-export async function runKvBench(effort: BenchEffort = 'full'): Promise<BenchRow[]> {
+export async function runKvBench(effort: BenchEffort): Promise<BenchRow[]> {
   const radix = createMatchWorkload(
     effort === 'smoke'
       ? { index: 'radix', others: 1_000, siblings: 100 }
@@ -71,9 +70,4 @@ function matchCases(workload: MatchWorkload, aim: string | undefined): BenchCase
       cache.match(tokens, tokens.length, '');
     },
   }));
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const effort = process.argv.includes('--smoke') ? 'smoke' : 'full';
-  process.stdout.write(`${formatRows(await runKvBench(effort))}\n`);
 }

@@ -1,14 +1,14 @@
 import { strict as assert } from 'node:assert';
-import { pathToFileURL } from 'node:url';
 import { createKvCache, type KvCache } from '@octavo/kv';
-import { type BenchRow, formatRows, measured } from './bench-row.ts';
+import { fitExponent } from '../statistics.ts';
+import { type BenchRow, measured } from './bench-row.ts';
 import type { BenchEffort } from './measure.ts';
 
 const PAGE_SIZE = 4;
 const HEADS = 1_000;
 const DAY_MS = 24 * 3_600_000;
 
-/** What one size cost, a entry or a call. */
+/** What one size cost: an entry in microseconds, the longest call in milliseconds. */
 interface Measured {
   readonly entries: number;
   readonly storeUs: number;
@@ -22,7 +22,7 @@ interface Measured {
  * Entries with random times to live up to a day: what storing, expiring and evicting one costs, over sizes, with the growth fitted, and the
  * longest pause. Each entry is a page of its own below one of 1,000 heads, as questions are below product descriptions.
  */
-export async function runLifetimesBench(effort: BenchEffort = 'full'): Promise<BenchRow[]> {
+export async function runLifetimesBench(effort: BenchEffort): Promise<BenchRow[]> {
   const sizes = effort === 'smoke' ? [2_000, 4_000, 8_000] : [62_500, 125_000, 250_000, 500_000, 1_000_000];
   // Compiled before the first is timed.
   measureSize(Math.min(20_000, sizes[0] as number));
@@ -37,13 +37,13 @@ export async function runLifetimesBench(effort: BenchEffort = 'full'): Promise<B
     value(`evict an entry, of ${count}`, largest.evictUs, 'us'),
     value(
       'growth of expiring, exponent of the number of entries',
-      growth(all, ({ expireUs }) => expireUs),
+      fitExponent(all.map(({ entries, expireUs }) => ({ x: entries, y: expireUs }))),
       'exponent',
       '<= 0.35 exponent',
     ),
     value(
       'growth of evicting, exponent of the number of entries',
-      growth(all, ({ evictUs }) => evictUs),
+      fitExponent(all.map(({ entries, evictUs }) => ({ x: entries, y: evictUs }))),
       'exponent',
       '<= 0.35 exponent',
     ),
@@ -141,18 +141,4 @@ function timed(work: () => void): number {
   const started = cpuMs();
   work();
   return cpuMs() - started;
-}
-
-/** Exponent b of cost = a x entries^b, by least squares over the logarithms: 0 is constant, 1 is linear. */
-function growth(all: readonly Measured[], costOf: (measured: Measured) => number): number {
-  const points = all.map((each) => [Math.log(each.entries), Math.log(costOf(each))] as const);
-  const mean = (pick: 0 | 1) => points.reduce((sum, point) => sum + point[pick], 0) / points.length;
-  const [x, y] = [mean(0), mean(1)];
-  const up = points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0);
-  return up / points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0);
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const effort = process.argv.includes('--smoke') ? 'smoke' : 'full';
-  process.stdout.write(`${formatRows(await runLifetimesBench(effort))}\n`);
 }

@@ -1,8 +1,7 @@
 import { strict as assert } from 'node:assert';
-import { pathToFileURL } from 'node:url';
 import { createKvCache } from '@octavo/kv';
 import { checkPlan, checkScheduler, createScheduler, type Scheduler, type StepPlan } from '@octavo/scheduler';
-import { type BenchRow, formatRows } from './bench-row.ts';
+import type { BenchRow } from './bench-row.ts';
 import { type BenchCase, type BenchEffort, measure } from './measure.ts';
 
 const SEQUENCES = 64;
@@ -15,7 +14,7 @@ const MAX_TOKENS = 1_024;
  * The micro bench of `@octavo/scheduler`: what the step loop pays for scheduling. Planning and committing a step of 64 decodes that share a
  * prompt of 64 pages, with and without the planning of shared page groups. The aim is meant for `plan()` alone; the row has the commit too.
  */
-export async function runSchedulerBench(effort: BenchEffort = 'full'): Promise<BenchRow[]> {
+export async function runSchedulerBench(effort: BenchEffort): Promise<BenchRow[]> {
   return (['levels', 'flat'] as const).map((attention) => measure(decodeCase(attention), effort));
 }
 
@@ -97,9 +96,4 @@ class DecodeLoop {
       assert(this.#scheduler.submit(request).ok, 'the scheduler refused a sequence');
     }
   }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const effort = process.argv.includes('--smoke') ? 'smoke' : 'full';
-  process.stdout.write(`${formatRows(await runSchedulerBench(effort))}\n`);
 }

@@ -1,44 +1,29 @@
 /** Writes a Llama-shaped model folder with seeded random weights: real cost, no meaning. No tokenizer: it is driven with ids. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { type TensorPlan, writeTensors } from './random-tensors.ts';
 
-export interface RandomLlamaOptions {
-  readonly seed?: number;
-  readonly layers?: number;
-  readonly hidden?: number;
-  readonly heads?: number;
-  readonly kvHeads?: number;
-  readonly intermediate?: number;
-  readonly vocabulary?: number;
-  readonly contextTokens?: number;
+export interface LlamaShape {
+  readonly hidden: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly intermediate: number;
+  readonly vocabulary: number;
+  readonly contextTokens: number;
 }
-
-/** The shape of a well-known model of 135 million parameters. */
-const defaults: Required<RandomLlamaOptions> = {
-  seed: 1,
-  layers: 30,
-  hidden: 576,
-  heads: 9,
-  kvHeads: 3,
-  intermediate: 1536,
-  vocabulary: 49_152,
-  contextTokens: 8192,
-};
 
 /**
- * Creates `folder` with config.json and model.safetensors (F32, tied head). Same options, same bytes. About 2 s for the default shape,
- * 540 MB on disk.
+ * Creates `folder` with config.json and model.safetensors (F32, tied head). Same shape and seed, same bytes. 135 million parameters: 540 MB,
+ * about 2 s.
  */
-export async function makeRandomLlama(folder: string, options: RandomLlamaOptions = {}): Promise<void> {
-  const shape = { ...defaults, ...options };
+export async function makeRandomLlama(folder: string, shape: LlamaShape, seed: number): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'config.json'), `${JSON.stringify(configOf(shape), undefined, 2)}\n`);
-  await writeTensors(join(folder, 'model.safetensors'), planTensors(shape), shape.seed);
+  await writeTensors(join(folder, 'model.safetensors'), planTensors(shape), seed);
 }
 
-function configOf(shape: Required<RandomLlamaOptions>): object {
+function configOf(shape: LlamaShape): object {
   return {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
@@ -57,7 +42,7 @@ function configOf(shape: Required<RandomLlamaOptions>): object {
   };
 }
 
-function planTensors(shape: Required<RandomLlamaOptions>): TensorPlan[] {
+function planTensors(shape: LlamaShape): TensorPlan[] {
   const { hidden, intermediate } = shape;
   const kvWidth = (hidden / shape.heads) * shape.kvHeads;
   const norm = (name: string): TensorPlan => ({ name, shape: [hidden], deviation: 0 });
@@ -82,15 +67,4 @@ function planTensors(shape: Required<RandomLlamaOptions>): TensorPlan[] {
   });
   const embedding = matrix('model.embed_tokens.weight', shape.vocabulary, hidden);
   return [embedding, ...layers.flat(), norm('model.norm.weight')];
-}
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const folder = process.argv[2];
-  if (folder === undefined) {
-    process.stderr.write('usage: random-llama FOLDER\n');
-    process.exitCode = 2;
-  } else {
-    await makeRandomLlama(folder);
-    process.stdout.write(`${folder}\n`);
-  }
 }

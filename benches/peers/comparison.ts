@@ -1,5 +1,6 @@
 /** The table of the comparison: the best setting of each engine, ratios, and goals. */
 import { median } from '../statistics.ts';
+import { alignedColumns } from '../text-table.ts';
 import type { PeerName } from './measure-peer.ts';
 import type { PeerSettings } from './peer.ts';
 import type { PeerTask, TaskName } from './tasks.ts';
@@ -67,13 +68,5 @@ export function formatComparisons(rows: readonly Comparison[]): string {
     `${ratio.toFixed(2)} x`,
     goal === undefined ? '' : `goal ${goal} x: ${ratio >= goal ? 'reached' : 'MISSED'}`,
   ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(0, ...lines.map((line) => (line[column] as string).length)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return alignedColumns(lines);
 }

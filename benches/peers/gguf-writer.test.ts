@@ -15,7 +15,7 @@ describe('writeGguf', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('writes all tensors, aligned, and nothing behind them', async () => {
-    await makeRandomLlama(folder, shape);
+    await makeRandomLlama(folder, shape, 1);
     const file = join(folder, 'model.gguf');
     await writeGguf(folder, file);
     const { tensors, dataAt, bytes } = readHeader(file);

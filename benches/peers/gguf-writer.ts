@@ -44,7 +44,7 @@ export async function writeGguf(folder: string, file: string): Promise<void> {
   try {
     await output.writeFile(headerOf(config, tensors));
     for (const tensor of tensors) {
-      const { elements } = await reader.read(tensor.source);
+      const elements = await reader.read(tensor.source);
       const bytes = bytesOf(tensor, elements, config);
       await output.writeFile(Buffer.concat([bytes, Buffer.alloc(padding(bytes.length))]));
     }

@@ -1,18 +1,19 @@
 /**
  * `npx pnpm@12 bench:peers [TASK ...] [--only ENGINE] [--first] [--rounds N] [--smoke] [--save]`: the same work on Octavo, node-llama-cpp
  * and transformers.js, each engine in a process of its own and in several settings, of which its best one counts. --first: only the setting
- * of each engine that was best here. --save replaces what was saved of the tasks that ran.
+ * of each engine that was best here. --save replaces what was saved of the tasks and engines that ran.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
+import { endWith, readArguments } from '../arguments.ts';
 import { checkGoldens } from '../engine/check.ts';
 import { shapes } from '../engine/workload.ts';
 import { describeMachine } from '../machine.ts';
+import { type SavedPeers, save, savedPeers } from '../saved-results.ts';
 import { median } from '../statistics.ts';
-import { type Comparison, comparisons, formatComparisons, type PeerResult } from './comparison.ts';
+import { comparisons, formatComparisons, type PeerResult } from './comparison.ts';
 import { peerVersion } from './installed-package.ts';
 import type { PeerName, PeerOrder } from './measure-peer.ts';
 import { peerModels } from './models.ts';
@@ -25,16 +26,15 @@ const engines: readonly PeerName[] = ['octavo', 'node-llama-cpp', 'transformers.
 await main();
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      only: { type: 'string' },
-      rounds: { type: 'string' },
-      first: { type: 'boolean', default: false },
-      smoke: { type: 'boolean', default: false },
-      save: { type: 'boolean', default: false },
-    },
+  const { values, positionals } = readArguments('bench:peers', {
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    first: { type: 'boolean', default: false },
+    smoke: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
   });
+  const rounds = Number(values.rounds ?? (values.smoke ? 1 : 3));
+  if (!Number.isInteger(rounds) || rounds < 1) endWith('bench:peers', `--rounds is ${values.rounds}, give 1 or more`);
   const scale = values.smoke ? 'smoke' : 'full';
   const shape = values.smoke ? 'tiny' : '135m';
   const { vocabulary } = shapes[shape];
@@ -43,11 +43,7 @@ async function main(): Promise<void> {
   const wanted = engines.filter((engine) => values.only === undefined || engine === values.only);
   const unknown = names.filter((name) => !Object.hasOwn(tasks, name));
   if (unknown.length > 0 || wanted.length === 0) {
-    process.stderr.write(
-      `bench:peers: tasks are ${Object.keys(tasks).join(', ')}; engines are ${engines.join(', ')}.\n`,
-    );
-    process.exitCode = 2;
-    return;
+    endWith('bench:peers', `tasks are ${Object.keys(tasks).join(', ')}; engines are ${engines.join(', ')}`);
   }
   const machine = {
     ...describeMachine(),
@@ -65,7 +61,6 @@ async function main(): Promise<void> {
     process.stdout.write(`\n${task}: ${tasks[task].about}\n`);
     for (const peer of wanted) {
       for (const settings of settingsOf(peer, task).slice(0, values.first ? 1 : undefined)) {
-        const rounds = Number(values.rounds ?? (values.smoke ? 1 : 3));
         const order: PeerOrder = { peer, task, scale, vocabulary, models, settings, rounds };
         const measured = await measure(order);
         results.push({ peer, task, settings, values: measured });
@@ -80,7 +75,7 @@ async function main(): Promise<void> {
   const table = comparisons(results, tasks);
   process.stdout.write(`\n${formatComparisons(table)}\n`);
   if (values.smoke) process.stdout.write('(smoke run: nothing here is a figure to quote)\n');
-  if (values.save) await save({ machine, scale, results, comparisons: table }, tasks);
+  if (values.save) await saveWithEarlier({ machine, results, comparisons: table }, tasks);
 }
 
 async function measure(order: PeerOrder): Promise<number[]> {
@@ -95,25 +90,11 @@ async function measure(order: PeerOrder): Promise<number[]> {
   return (JSON.parse(line) as { values: number[] }).values;
 }
 
-interface Saved {
-  readonly machine: object;
-  readonly scale: string;
-  readonly results: readonly PeerResult[];
-  readonly comparisons: readonly Comparison[];
-}
-
-/** Keeps earlier results of tasks that did not run now: all tasks together take longer than one sitting. */
-async function save(now: Saved, tasks: Parameters<typeof comparisons>[1]): Promise<void> {
-  // This file runs as benches/dist/peers/run-peers.js.
-  const file = join(here, '..', '..', 'results', 'peers.json');
-  await mkdir(dirname(file), { recursive: true });
-  const before = await readFile(file, 'utf8').then(
-    (text) => JSON.parse(text) as Saved,
-    () => undefined,
-  );
-  const ran = new Set(now.results.map(({ task }) => task));
-  const earlier = (before?.scale === now.scale ? before.results : []).filter(({ task }) => !ran.has(task));
+/** Keeps earlier results of what did not run now: all tasks and engines together take longer than one sitting. */
+async function saveWithEarlier(now: SavedPeers, tasks: Parameters<typeof comparisons>[1]): Promise<void> {
+  const ran = ({ peer, task }: PeerResult) =>
+    now.results.some((result) => result.peer === peer && result.task === task);
+  const earlier = (await savedPeers())?.results.filter((result) => !ran(result)) ?? [];
   const results = [...earlier, ...now.results];
-  const saved: Saved = { ...now, results, comparisons: comparisons(results, tasks) };
-  await writeFile(file, `${JSON.stringify(saved, undefined, 2)}\n`);
+  await save('peers', { ...now, results, comparisons: comparisons(results, tasks) });
 }

@@ -3,7 +3,6 @@ import { type FileHandle, open } from 'node:fs/promises';
 
 interface Entry {
   readonly dtype: string;
-  readonly shape: readonly number[];
   readonly data_offsets: readonly [number, number];
 }
 
@@ -27,8 +26,8 @@ export class SafetensorsReader {
     return new SafetensorsReader(file, JSON.parse(header.toString('utf8')) as Record<string, Entry>, 8 + header.length);
   }
 
-  /** Row-major elements and shape. Throws when the tensor is not there, or not float32. */
-  async read(name: string): Promise<{ readonly shape: readonly number[]; readonly elements: Float32Array }> {
+  /** Row-major elements. Throws when the tensor is not there, or not float32. */
+  async read(name: string): Promise<Float32Array> {
     const entry = this.#entries[name];
     if (entry?.dtype !== 'F32') throw new Error(`${name} is ${entry?.dtype ?? 'missing'}, not F32`);
     const [from, to] = entry.data_offsets;
@@ -40,7 +39,7 @@ export class SafetensorsReader {
       if (bytesRead === 0) throw new Error(`${name} is cut off`);
       done += bytesRead;
     }
-    return { shape: entry.shape, elements: new Float32Array(bytes.buffer) };
+    return new Float32Array(bytes.buffer);
   }
 
   async close(): Promise<void> {

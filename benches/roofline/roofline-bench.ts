@@ -6,6 +6,7 @@ import type { EngineInfo } from 'octavo';
 import { benchModel, type ShapeName, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
+import { median, spreadOf } from '../statistics.ts';
 import { goldensChecked, withEngine } from '../step/bench-session.ts';
 import { decodeWindow } from '../step/decode-window.ts';
 import { seededIds } from '../token-ids.ts';
@@ -13,17 +14,29 @@ import { type MachineLimits, machineLimits } from './machine-limits.ts';
 import { q4Bytes } from './operator-graph.ts';
 
 const PAST_TOKENS = 64;
+/** Timed windows of decoding, of which the median counts. */
+const WINDOWS = 3;
 
 export async function runRoofline(effort: BenchEffort): Promise<BenchRow[]> {
   const smoke = effort === 'smoke';
   const checked = await goldensChecked();
   const limits = await machineLimits(effort);
-  const row = (name: string, value: number, unit: string, aim?: string): BenchRow =>
-    measured({ name: `roofline: ${name}`, value, unit, aim, samples: 1, checked });
+  const row = (name: string, values: readonly number[], unit: string, aim?: string): BenchRow => {
+    const spread = spreadOf(values);
+    return measured({
+      name: `roofline: ${name}`,
+      value: median(values),
+      unit,
+      aim,
+      samples: values.length,
+      spread,
+      checked,
+    });
+  };
   const rows = [
-    row('memory, one-row products', limits.bytesPerSecond / 1e9, 'GB/s'),
-    row('q4 products of many rows', limits.q4OperationsPerSecond / 1e9, 'GFLOP/s'),
-    row('f32 products of many rows', limits.f32OperationsPerSecond / 1e9, 'GFLOP/s'),
+    row('memory, one-row products', [limits.bytesPerSecond / 1e9], 'GB/s'),
+    row('q4 products of many rows', [limits.q4OperationsPerSecond / 1e9], 'GFLOP/s'),
+    row('f32 products of many rows', [limits.f32OperationsPerSecond / 1e9], 'GFLOP/s'),
   ];
   const names: readonly ShapeName[] = smoke ? ['tiny'] : ['135m', '0.5b'];
   for (const shape of names) {
@@ -35,14 +48,22 @@ export async function runRoofline(effort: BenchEffort): Promise<BenchRow[]> {
         );
         const newTokens = smoke ? 8 : 48;
         await decodeWindow(engine, prompts, newTokens);
-        const { stepMs } = await decodeWindow(engine, prompts, newTokens);
+        const times: number[] = [];
+        while (times.length < (smoke ? 1 : WINDOWS)) {
+          times.push((await decodeWindow(engine, prompts, newTokens)).stepMs);
+        }
         const limitMs =
           1_000 * stepLimit(limits, { shape, info: engine.info, batch, past: PAST_TOKENS + newTokens / 2 });
         const aim = shape === '0.5b' ? '<= 1.6 x' : undefined;
         rows.push(
-          row(`${shape}, ${batch} sequences: step`, stepMs, 'ms'),
-          row(`${shape}, ${batch} sequences: limit`, limitMs, 'ms'),
-          row(`${shape}, ${batch} sequences: step / limit`, stepMs / limitMs, 'x', aim),
+          row(`${shape}, ${batch} sequences: step`, times, 'ms'),
+          row(`${shape}, ${batch} sequences: limit`, [limitMs], 'ms'),
+          row(
+            `${shape}, ${batch} sequences: step / limit`,
+            times.map((ms) => ms / limitMs),
+            'x',
+            aim,
+          ),
         );
       }
     });

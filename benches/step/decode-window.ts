@@ -8,6 +8,8 @@ export interface DecodeWindow {
   readonly stepMs: number;
   readonly runMs: number;
   readonly tokensPerSecond: number;
+  /** Pages that the sequences hold when the window ends; a shared one counts once. */
+  readonly heldPages: number;
 }
 
 /** The engine's default: a sequence that is done reading decodes while the others still read, one token for each such step. */
@@ -60,7 +62,7 @@ export async function decodeWindow(
   const total = (stats: EngineStats) => Object.values(stats.stepMs).reduce((sum, part) => sum + part, 0);
   const stepMs = (total(after) - total(before)) / steps;
   const runMs = (after.stepMs.run - before.stepMs.run) / steps;
-  return { steps, stepMs, runMs, tokensPerSecond: (1_000 * prompts.length) / stepMs };
+  return { steps, stepMs, runMs, tokensPerSecond: (1_000 * prompts.length) / stepMs, heldPages: after.kv.heldPages };
 }
 
 function hasPassed(before: EngineStats, now: EngineStats, steps: number): boolean {

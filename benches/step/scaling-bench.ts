@@ -7,7 +7,7 @@ import type { BenchEffort } from '../micro/measure.ts';
 import { fitExponent, fitLine } from '../statistics.ts';
 import { joined, seededIds } from '../token-ids.ts';
 import { goldensChecked, withEngine } from './bench-session.ts';
-import { decodeWindow } from './decode-window.ts';
+import { type DecodeWindow, decodeWindow } from './decode-window.ts';
 
 interface Point {
   readonly batch: number;
@@ -41,11 +41,11 @@ export async function runScalingBench(effort: BenchEffort): Promise<BenchRow[]> 
     for (const axis of Object.keys(sweeps) as (keyof Point)[]) {
       const points: { x: number; y: number }[] = [];
       for (const x of sweeps[axis][effort]) {
-        const { stepMs, pages: held } = await measure({ ...base, [axis]: x });
+        const { stepMs, heldPages } = await measure({ ...base, [axis]: x });
         points.push({ x, y: stepMs });
         rows.push(
           row(`step over ${x} ${names[axis]}`, stepMs, 'ms', checked),
-          row(`pages held for ${x} ${names[axis]}`, held, '', checked),
+          row(`pages held for ${x} ${names[axis]}`, heldPages, '', checked),
         );
       }
       const { intercept, slope } = fitLine(points);
@@ -59,20 +59,16 @@ export async function runScalingBench(effort: BenchEffort): Promise<BenchRow[]> 
   return [...steps, ...indexRows(effort)];
 }
 
-async function stepOf(
+function stepOf(
   engine: Engine,
   point: Point,
   of: { readonly vocabulary: number; readonly newTokens: number },
-): Promise<{ readonly stepMs: number; readonly pages: number }> {
+): Promise<DecodeWindow> {
   const shared = seededIds(81, point.sharedTokens, of.vocabulary);
   const prompts = Array.from({ length: point.batch }, (_, row) =>
     joined([shared, seededIds(9_000 + row, point.privateTokens, of.vocabulary)]),
   );
-  const { stepMs } = await decodeWindow(engine, prompts, of.newTokens);
-  // What the batch holds: the shared pages once, private ones for each.
-  const own =
-    Math.ceil((point.sharedTokens + point.privateTokens + of.newTokens) / 16) - Math.floor(point.sharedTokens / 16);
-  return { stepMs, pages: Math.floor(point.sharedTokens / 16) + point.batch * own };
+  return decodeWindow(engine, prompts, of.newTokens);
 }
 
 const MATCHES = 2_000;
