@@ -11,7 +11,7 @@ export interface PackageRule {
 
 /** The table of the packages; what is not allowed here is forbidden. */
 export const packageTable: Readonly<Record<string, PackageRule>> = {
-  kv: { siblings: [], external: ['lru-cache'] },
+  kv: { siblings: [], external: [] },
   scheduler: { siblings: ['kv'], external: [] },
   text: { siblings: [], external: ['@huggingface/jinja', '@huggingface/tokenizers'] },
   graph: { siblings: [], external: ['@bufbuild/protobuf', 'onnx-buf'] },

@@ -1,4 +1,4 @@
-import { EvictionOrder } from './eviction-order.ts';
+import { EvictionLists } from './eviction-lists.ts';
 import type { RadixNodes } from './radix-nodes.ts';
 import type { NodeId } from './units.ts';
 
@@ -23,15 +23,13 @@ export function slotOf(band: number, isReused: boolean): number {
  */
 export class BandOrders {
   readonly #nodes: RadixNodes;
-  readonly #capacity: number;
-  readonly #orders: (EvictionOrder | undefined)[] = Array.from({ length: SLOT_COUNT }, () => undefined);
+  readonly #lists: EvictionLists;
   /** [SLOT_COUNT] pages of the nodes in each slot */
   readonly #pages = new Int32Array(SLOT_COUNT);
 
-  /** @param capacity nodes that can be unlocked at once. */
-  constructor(nodes: RadixNodes, capacity: number) {
+  constructor(nodes: RadixNodes) {
     this.#nodes = nodes;
-    this.#capacity = capacity;
+    this.#lists = new EvictionLists(SLOT_COUNT, nodes.capacity);
   }
 
   /** The node was used last of all in its slot. O(1). */
@@ -40,7 +38,7 @@ export class BandOrders {
     const slot = slotOf(claims.band(node), claims.isReused(node));
     claims.setSlot(node, slot + 1);
     this.#pages[slot] = (this.#pages[slot] as number) + this.#nodes.pageCount(node);
-    this.#orderOf(slot).add(node);
+    this.#lists.add(slot, node);
   }
 
   /** The node is locked, pinned or gone; nothing happens when it is not listed. O(1). */
@@ -50,7 +48,7 @@ export class BandOrders {
     if (slot < 0) return;
     claims.setSlot(node, 0);
     this.#pages[slot] = (this.#pages[slot] as number) - this.#nodes.pageCount(node);
-    this.#orderOf(slot).remove(node);
+    this.#lists.remove(slot, node);
   }
 
   /** The claims below an unlocked node changed: it moves to another slot, as the newest there, when its own is not right any more. O(1). */
@@ -73,31 +71,24 @@ export class BandOrders {
       const fresh = this.#pages[slot] as number;
       const reused = this.#pages[slot + 1] as number;
       if (fresh + reused === 0) continue;
-      if (fresh === 0) return this.#orderOf(slot + 1).victim();
+      if (fresh === 0) return this.#lists.oldest(slot + 1);
       if (reused > REUSED_SHARE * fresh) {
-        const oldest = this.#orderOf(slot + 1).victim();
+        const oldest = this.#lists.oldest(slot + 1);
         // What hangs on it was used before it: that goes first.
         if (oldest !== undefined && this.#nodes.childCount(oldest) === 0) return oldest;
       }
-      return this.#orderOf(slot).victim();
+      return this.#lists.oldest(slot);
     }
     return undefined;
   }
 
   /** Listed nodes of each slot, the next to be evicted first. O(nodes). */
   lists(): NodeId[][] {
-    return this.#orders.map((order) => order?.list() ?? []);
+    return Array.from({ length: SLOT_COUNT }, (_, slot) => this.#lists.nodes(slot));
   }
 
   /** [SLOT_COUNT] pages as they are counted. */
   pageCounts(): readonly number[] {
     return [...this.#pages];
-  }
-
-  #orderOf(slot: number): EvictionOrder {
-    // Made when it is first needed: each takes memory for every page.
-    const order = this.#orders[slot] ?? new EvictionOrder(this.#capacity);
-    this.#orders[slot] = order;
-    return order;
   }
 }

@@ -89,9 +89,30 @@ describe('checkKv names law 5', () => {
   it('when children are out of order', () =>
     expectFault(
       ({ nodes, nodeOf }) => {
-        nodes.children.list(nodeOf(1)).subarray(0, 2).reverse();
+        const { top, lower, higher } = nodes.children;
+        const child = top[nodeOf(1)] as number;
+        [lower[child], higher[child]] = [higher[child] as number, lower[child] as number];
       },
       expect.stringMatching(/^law 5: children \d+ and \d+ of node \d+ are not ordered, or one begins with the other$/),
+    ));
+
+  it('when a child is lost', () =>
+    expectFault(
+      ({ nodes, nodeOf }) => {
+        const { top, lower, higher } = nodes.children;
+        const child = top[nodeOf(1)] as number;
+        lower[child] = 0;
+        higher[child] = 0;
+      },
+      expect.stringMatching(/^law 5: node \d+ counts 2 children, but has 1$/),
+    ));
+
+  it('when a child hangs on another one than it says', () =>
+    expectFault(
+      ({ nodes, nodeOf }) => {
+        nodes.children.over[nodes.children.top[nodeOf(1)] as number] = nodeOf(5);
+      },
+      expect.stringMatching(/^law 5: child \d+ of node \d+ does not point back to 0$/),
     ));
 
   it('when a child begins with the tokens of its sibling', () =>

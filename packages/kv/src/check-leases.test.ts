@@ -105,8 +105,9 @@ describe('checkKv names law 13', () => {
     expectFault(({ radix, nodes, nodeOf }) => {
       const node = nodeOf(5);
       const root = radix.roots.find('')?.node as NodeId;
-      nodes.children.remove(nodes.parent[node] as NodeId, 0);
-      nodes.children.insert(root, 0, node);
+      const { children } = radix.nodes;
+      children.remove(nodes.parent[node] as NodeId, node);
+      children.insert(root, node, { below: 0 as NodeId, above: children.first(root) });
       nodes.parent[node] = root;
     }, 'law 13: page 5 was published for other tokens than its path says'));
 

@@ -9,14 +9,16 @@ export const NO_CLAIM = 0 as ClaimId;
  */
 export const CLAIM_STATES = { free: 0, held: 1, settled: 2, ended: 3 } as const;
 
-/** Claims as columns: what they say, where they end, and the lists that lead to them: those of a node, those with the same terms, those
- * with the same identity (node and terms), found through a hash table with chains. */
+/**
+ * Claims as columns: what they say, where they end, and the lists that lead to them: those of a node, those with the same terms, those
+ * with the same identity (node and terms), found through a hash table with chains.
+ */
 export class ClaimColumns {
   // [capacity] each
   #node: Int32Array;
   #state: Uint8Array;
   #deadlineMs: Float64Array;
-  readonly #terms: (ClaimTerms | undefined)[] = [undefined];
+  readonly #terms: (ClaimTerms | undefined)[];
   #nextOfNode: Int32Array;
   #previousOfNode: Int32Array;
   #nextOfTerms: Int32Array;
@@ -34,6 +36,8 @@ export class ClaimColumns {
     this.#node = new Int32Array(capacity);
     this.#state = new Uint8Array(capacity);
     this.#deadlineMs = new Float64Array(capacity);
+    // In its full length: what grows by itself is copied now and then, and a million references take 50 ms.
+    this.#terms = Array.from({ length: capacity }, () => undefined);
     this.#nextOfNode = new Int32Array(capacity);
     this.#previousOfNode = new Int32Array(capacity);
     this.#nextOfTerms = new Int32Array(capacity);
@@ -174,6 +178,7 @@ export class ClaimColumns {
     const state = new Uint8Array(capacity);
     state.set(this.#state);
     this.#state = state;
+    while (this.#terms.length < capacity) this.#terms.push(undefined);
     const deadlines = new Float64Array(capacity);
     deadlines.set(this.#deadlineMs);
     this.#deadlineMs = deadlines;

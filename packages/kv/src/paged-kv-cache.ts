@@ -278,8 +278,8 @@ export class PagedKvCache implements KvCache {
 
 /**
  * Makes a cache. Throws `KvError('INVALID_OPTIONS')`.
- * Memory, taken here: about 250 bytes a page (half of it to remember evicted pages) and 4 bytes a token slot; nothing grows with tokens
- * afterwards.
+ * Memory, reserved here: about 460 bytes a page (nearly half of it to remember evicted pages) and 4 bytes a token slot, of which the system
+ * gives what is used, when it is first used. Nothing grows with tokens afterwards.
  */
 export function createKvCache(options: KvOptions): KvCache {
   return new PagedKvCache(options);

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { Int32Recycler } from './int32-recycler.ts';
 import { PageTokens } from './page-tokens.ts';
 import { NO_NODE, RadixNodes } from './radix-nodes.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
@@ -8,12 +7,11 @@ import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 function createNodes(): RadixNodes {
   const tokens = new PageTokens(100, 1);
   for (let page = 1; page < 100; page++) tokens.store(page as PageId, Uint32Array.of(page), 0, 1);
-  return new RadixNodes(100, tokens, new Int32Recycler());
+  return new RadixNodes(100, tokens);
 }
 
 function childWith(nodes: RadixNodes, parent: NodeId, ...pages: number[]): NodeId {
-  const place = nodes.lowerBound(parent, Uint32Array.of(pages[0] as number), 0, 1);
-  const node = nodes.createChild(parent, place);
+  const node = nodes.createChild(parent, nodes.findPlace(parent, Uint32Array.of(pages[0] as number), 0, 1));
   for (const page of pages) nodes.append(node, page as PageId);
   return node;
 }
@@ -25,7 +23,9 @@ function labelOf(nodes: RadixNodes, node: NodeId): number[] {
 }
 
 function childrenOf(nodes: RadixNodes, node: NodeId): NodeId[] {
-  return Array.from({ length: nodes.childCount(node) }, (_, place) => nodes.child(node, place));
+  const children: NodeId[] = [];
+  for (let at = nodes.children.first(node); at !== NO_NODE; at = nodes.children.next(at)) children.push(at);
+  return children;
 }
 
 describe('RadixNodes', () => {
@@ -34,7 +34,7 @@ describe('RadixNodes', () => {
     const root = nodes.createRoot();
     for (const page of [50, 10, 90, 30, 70, 20]) childWith(nodes, root, page);
     expect(childrenOf(nodes, root).map((child) => nodes.firstPage(child))).toEqual([10, 20, 30, 50, 70, 90]);
-    nodes.unlinkChild(nodes.child(root, 2));
+    nodes.unlinkChild(childrenOf(nodes, root)[2] as NodeId);
     expect(childrenOf(nodes, root).map((child) => nodes.firstPage(child))).toEqual([10, 20, 50, 70, 90]);
   });
 

@@ -1,5 +1,4 @@
-import { ChildLists } from './child-lists.ts';
-import type { Int32Recycler } from './int32-recycler.ts';
+import { type ChildColumns, type ChildPlace, ChildTrees } from './child-trees.ts';
 import { INTERNALS } from './internals.ts';
 import { NodeClaims } from './node-claims.ts';
 import type { PageTokens } from './page-tokens.ts';
@@ -19,7 +18,7 @@ export interface NodeColumns {
   readonly lastPage: Int32Array;
   readonly pageCount: Int32Array;
   readonly lockCount: Int32Array;
-  readonly children: ChildLists;
+  readonly children: ChildColumns;
   readonly nextPage: Int32Array;
   readonly previousPage: Int32Array;
 }
@@ -39,8 +38,9 @@ export class RadixNodes {
   /** [pages] */
   readonly #nextPage: Int32Array;
   readonly #previousPage: Int32Array;
-  /** Children are in the order of the tokens of their first pages. */
-  readonly #children: ChildLists;
+  /** In the order of the tokens of their first pages; to be searched by others, never to be changed. */
+  readonly children: ChildTrees;
+  readonly #place = { below: NO_NODE, above: NO_NODE };
   /** What is kept of the claims below each node. */
   readonly claims: NodeClaims;
   // [capacity] each
@@ -57,9 +57,10 @@ export class RadixNodes {
   /** Nodes with a label. */
   liveCount = 0;
 
-  constructor(pages: number, tokens: PageTokens, recycler: Int32Recycler) {
-    // Every live node holds a page; the rest is for roots and dead nodes, and grows when there are very many.
-    const capacity = pages + 64;
+  constructor(pages: number, tokens: PageTokens) {
+    // A live or dead node has a page, and a root has a page below it or a lease with one. What is never needed is never touched, so it costs
+    // addresses, not memory.
+    const capacity = 2 * pages + 64;
     this.#tokens = tokens;
     this.#nextPage = new Int32Array(pages);
     this.#previousPage = new Int32Array(pages);
@@ -69,9 +70,14 @@ export class RadixNodes {
     this.#lastPage = new Int32Array(capacity);
     this.#pageCount = new Int32Array(capacity);
     this.#lockCount = new Int32Array(capacity);
-    this.#children = new ChildLists(capacity, recycler);
+    this.children = new ChildTrees(capacity);
     this.claims = new NodeClaims(capacity);
     this.#spare = new Int32Array(capacity);
+  }
+
+  /** Node ids that there is room for. */
+  get capacity(): number {
+    return this.#kind.length;
   }
 
   /** All node ids are below it. */
@@ -120,16 +126,7 @@ export class RadixNodes {
   }
 
   childCount(node: NodeId): number {
-    return this.#children.count(node);
-  }
-
-  child(node: NodeId, place: number): NodeId {
-    return this.#children.at(node, place);
-  }
-
-  /** [>= childCount] Children in order; a view to be searched, never to be written. */
-  children(node: NodeId): Int32Array {
-    return this.#children.list(node);
+    return this.children.count(node);
   }
 
   /** A root: no pages, no parent. O(1). */
@@ -137,16 +134,16 @@ export class RadixNodes {
     return this.#create(NODE_KINDS.root, NO_NODE);
   }
 
-  /** A childless node with an empty label at place `place` of the parent's children. O(children). */
-  createChild(parent: NodeId, place: number): NodeId {
+  /** A childless node with an empty label, between two neighbours. O(1) expected. */
+  createChild(parent: NodeId, place: ChildPlace): NodeId {
     const node = this.#create(NODE_KINDS.live, parent);
-    this.#children.insert(parent, place, node);
+    this.children.insert(parent, node, place);
     return node;
   }
 
-  /** Takes a leaf with at least its first page out of its parent's children; the node itself stays. O(children). */
+  /** Takes a leaf out of its parent's children; the node itself stays. O(1) expected. */
   unlinkChild(node: NodeId): void {
-    this.#children.remove(this.parent(node), this.#placeOf(node));
+    this.children.remove(this.parent(node), node);
   }
 
   /** Puts a page at the end of a label. O(1). */
@@ -184,7 +181,7 @@ export class RadixNodes {
     this.#firstPage[node] = NULL_PAGE;
     this.#lastPage[node] = NULL_PAGE;
     this.#pageCount[node] = 0;
-    this.#children.clear(node);
+    this.children.clear(node);
   }
 
   /** The id may be used for another node. O(1). */
@@ -197,20 +194,24 @@ export class RadixNodes {
   }
 
   /**
-   * Place of the first child whose first page is not below `tokens[from..from + count)`, by tokens, a prefix below what it begins.
-   * Pure, O(log children) comparisons.
+   * The first child whose first page is not below `tokens[from..from + count)`, by tokens, a prefix below what it begins, and the child before it.
+   * Overwritten by the next call. O(log children) comparisons expected, allocates nothing.
    */
-  lowerBound(node: NodeId, tokens: Uint32Array, from: number, count: number): number {
-    const children = this.#children.list(node);
-    let low = 0;
-    let high = this.#children.count(node);
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const page = this.#firstPage[children[middle] as number] as PageId;
-      if (this.#tokens.compare(page, tokens, from, count) < 0) low = middle + 1;
-      else high = middle;
+  findPlace(node: NodeId, tokens: Uint32Array, from: number, count: number): ChildPlace {
+    const place = this.#place;
+    place.below = NO_NODE;
+    place.above = NO_NODE;
+    let at = this.children.top(node);
+    while (at !== NO_NODE) {
+      if (this.#tokens.compare(this.firstPage(at), tokens, from, count) < 0) {
+        place.below = at;
+        at = this.children.higher(at);
+      } else {
+        place.above = at;
+        at = this.children.lower(at);
+      }
     }
-    return low;
+    return place;
   }
 
   /** The raw columns. Not for callers: see `internals.ts`. */
@@ -222,7 +223,7 @@ export class RadixNodes {
       lastPage: this.#lastPage,
       pageCount: this.#pageCount,
       lockCount: this.#lockCount,
-      children: this.#children,
+      children: this.children[INTERNALS](),
       nextPage: this.#nextPage,
       previousPage: this.#previousPage,
     };
@@ -234,9 +235,8 @@ export class RadixNodes {
    */
   #split(node: NodeId, pages: number, boundary: PageId): NodeId {
     const parent = this.parent(node);
-    const place = this.#placeOf(node);
     const head = this.#create(NODE_KINDS.live, parent);
-    this.#children.replace(parent, place, head);
+    this.children.replace(parent, node, head);
     const tailFirst = this.nextPage(boundary);
     this.#firstPage[head] = this.firstPage(node);
     this.#lastPage[head] = boundary;
@@ -248,14 +248,8 @@ export class RadixNodes {
     this.#firstPage[node] = tailFirst;
     this.#pageCount[node] = this.pageCount(node) - pages;
     this.#parent[node] = head;
-    this.#children.insert(head, 0, node);
+    this.children.insertOnly(head, node);
     return head;
-  }
-
-  #placeOf(node: NodeId): number {
-    const page = this.firstPage(node);
-    const from = page * this.#tokens.pageSize;
-    return this.lowerBound(this.parent(node), this.#tokens.all, from, this.#tokens.count(page));
   }
 
   #create(kind: number, parent: NodeId): NodeId {
@@ -279,7 +273,7 @@ export class RadixNodes {
     this.#pageCount = longer(this.#pageCount, capacity);
     this.#lockCount = longer(this.#lockCount, capacity);
     this.#spare = longer(this.#spare, capacity);
-    this.#children.grow(capacity);
+    this.children.grow(capacity);
     this.claims.grow(capacity);
   }
 }

@@ -4,7 +4,6 @@ import { ClaimColumns } from './claim-columns.ts';
 import type { TermsBook } from './claim-terms.ts';
 import { ClaimTimes } from './claim-times.ts';
 import { EvictionMemory } from './eviction-memory.ts';
-import { Int32Recycler } from './int32-recycler.ts';
 import type { EventLog } from './kv-events.ts';
 import type { PagePool } from './page-pool.ts';
 import { PageTokens } from './page-tokens.ts';
@@ -48,9 +47,9 @@ export function createRadixParts({
   pinEnded,
 }: IndexOptions): RadixParts {
   const tokens = new PageTokens(pool.pages, pageSize);
-  const nodes = new RadixNodes(pool.pages, tokens, new Int32Recycler());
+  const nodes = new RadixNodes(pool.pages, tokens);
   const roots = new SaltRoots(nodes);
-  const order = new BandOrders(nodes, pool.pages);
+  const order = new BandOrders(nodes);
   const locks = new RadixLocks(nodes, order, roots);
   const memory = new EvictionMemory(ghostEntries, tokens);
   const digest = new PathDigest(nodes, tokens, roots);

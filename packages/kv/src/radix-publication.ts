@@ -10,8 +10,9 @@ import type { NodeId, PageId } from './units.ts';
 interface Insertion {
   /** The run continues behind this node. */
   node: NodeId;
-  /** Place among its children, by the order of tokens. */
-  place: number;
+  /** Its children between which the page goes, by the order of tokens; none: `NO_NODE`. */
+  below: NodeId;
+  above: NodeId;
   /** Place in the page table. */
   at: number;
   /** Tokens of the page. */
@@ -26,7 +27,8 @@ export class RadixPublication {
   /** One object for all insertions: publishing allocates nothing. */
   readonly #insertion: Insertion = {
     node: NO_NODE,
-    place: 0,
+    below: NO_NODE,
+    above: NO_NODE,
     at: 0,
     tokenCount: 0,
     grows: false,
@@ -66,8 +68,10 @@ export class RadixPublication {
 
   #insertAt(node: NodeId, run: PageRun, at: number, tokenCount: number): Insertion {
     const insertion = this.#insertion;
+    const place = this.#parts.nodes.findPlace(node, run.tokens, at * this.#parts.pageSize, tokenCount);
     insertion.node = node;
-    insertion.place = this.#parts.nodes.lowerBound(node, run.tokens, at * this.#parts.pageSize, tokenCount);
+    insertion.below = place.below;
+    insertion.above = place.above;
     insertion.at = at;
     insertion.tokenCount = tokenCount;
     insertion.grows = this.#canGrow(insertion);
@@ -75,12 +79,11 @@ export class RadixPublication {
   }
 
   /** The child whose first page begins with the insertion's tokens. */
-  #twinOf({ node, place, at, tokenCount }: Insertion, run: PageRun): NodeId | undefined {
+  #twinOf({ above, at, tokenCount }: Insertion, run: PageRun): NodeId | undefined {
     const { nodes, tokens, pageSize } = this.#parts;
-    if (place === nodes.childCount(node)) return undefined;
-    const child = nodes.child(node, place);
-    const common = tokens.common(nodes.firstPage(child), run.tokens, at * pageSize, tokenCount);
-    return common === tokenCount ? child : undefined;
+    if (above === NO_NODE) return undefined;
+    const common = tokens.common(nodes.firstPage(above), run.tokens, at * pageSize, tokenCount);
+    return common === tokenCount ? above : undefined;
   }
 
   /** How many pages of the run, from `at` on, the label of `twin` holds; at least the first. */
@@ -120,8 +123,8 @@ export class RadixPublication {
     const { nodes, claims, removal } = this.#parts;
     const shadowed = insertion.grows ? undefined : this.#sealedPrefixOf(insertion, run);
     if (shadowed === undefined) return this.#store(insertion, run, run.endPage);
+    insertion.below = nodes.children.previous(shadowed);
     nodes.unlinkChild(shadowed);
-    insertion.place--;
     if (nodes.claims.firstClaim(shadowed) === NO_CLAIM) {
       removal.discard(shadowed, 'replaced');
       return this.#store(insertion, run, run.endPage);
@@ -196,18 +199,17 @@ export class RadixPublication {
 
   #createChild(insertion: Insertion): NodeId {
     const { nodes } = this.#parts;
-    const child = nodes.createChild(insertion.node, insertion.place);
+    const child = nodes.createChild(insertion.node, insertion);
     nodes.setLockCount(child, 1);
     return child;
   }
 
   /** The sealed child whose tokens the new page begins with. It can only be the neighbour below: no sibling is a prefix of another. */
-  #sealedPrefixOf({ node, place, at }: Insertion, run: PageRun): NodeId | undefined {
+  #sealedPrefixOf({ below, at }: Insertion, run: PageRun): NodeId | undefined {
     const { nodes, tokens, pageSize } = this.#parts;
-    if (place === 0) return undefined;
-    const child = nodes.child(node, place - 1);
-    const page = nodes.firstPage(child);
+    if (below === NO_NODE) return undefined;
+    const page = nodes.firstPage(below);
     const count = tokens.count(page);
-    return count < pageSize && tokens.common(page, run.tokens, at * pageSize, count) === count ? child : undefined;
+    return count < pageSize && tokens.common(page, run.tokens, at * pageSize, count) === count ? below : undefined;
   }
 }

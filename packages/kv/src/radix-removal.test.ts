@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { plainIndexOptions } from './index-options.testing.ts';
 import { PagePool } from './page-pool.ts';
+import { NO_NODE } from './radix-nodes.ts';
 import { createRadixParts, type RadixParts } from './radix-parts.ts';
 import type { NodeId } from './units.ts';
 
@@ -13,7 +14,7 @@ function createChain(parts: RadixParts, salt: string, depth: number): NodeId[] {
     parts.tokens.store(page, Uint32Array.of(at), 0, 1);
     parts.pool.publish(page);
     parts.pool.release(page);
-    node = parts.nodes.createChild(node, 0);
+    node = parts.nodes.createChild(node, { below: NO_NODE, above: NO_NODE });
     parts.nodes.append(node, page);
     chain.push(node);
   }

@@ -6,7 +6,7 @@ import type { PageTokens } from './page-tokens.ts';
 import type { PathDigest } from './path-digest.ts';
 import type { RemovalReason } from './prefix-index.ts';
 import type { RadixLocks } from './radix-locks.ts';
-import type { RadixNodes } from './radix-nodes.ts';
+import { NO_NODE, type RadixNodes } from './radix-nodes.ts';
 import type { SaltRoots } from './salt-roots.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
@@ -54,7 +54,7 @@ export class RadixRemoval {
     return pages;
   }
 
-  /** A leaf that no claim covers leaves. O(pages + siblings). */
+  /** A leaf that no claim covers leaves. O(pages). */
   removeLeaf(node: NodeId, reason: RemovalReason): void {
     this.#parts.nodes.unlinkChild(node);
     this.removedPages += this.#parts.nodes.pageCount(node);
@@ -110,7 +110,7 @@ export class RadixRemoval {
     const open = this.#open;
     open.push(top);
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
-      for (let place = 0; place < nodes.childCount(node); place++) open.push(nodes.child(node, place));
+      for (let at = nodes.children.first(node); at !== NO_NODE; at = nodes.children.next(at)) open.push(at);
       visit(node);
     }
   }

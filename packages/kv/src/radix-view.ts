@@ -1,3 +1,4 @@
+import type { ChildColumns } from './child-trees.ts';
 import { CLAIM_STATES, NO_CLAIM } from './claim-columns.ts';
 import { BAND_COUNT } from './claim-terms.ts';
 import { INTERNALS } from './internals.ts';
@@ -22,7 +23,7 @@ export function viewRadix(parts: RadixParts): IndexView {
       node,
       kind: kind === NODE_KINDS.root ? 'root' : kind === NODE_KINDS.live ? 'live' : 'dead',
       parent: columns.parent[id] === 0 ? undefined : (columns.parent[id] as NodeId),
-      children: [...columns.children.list(node).subarray(0, columns.children.count(node))] as NodeId[],
+      children: readChildren(columns.children, node, faults),
       pages: readLabel(columns, node, faults),
       lockCount: columns.lockCount[id] as number,
       claims: readClaims(parts, node),
@@ -68,6 +69,31 @@ function readClaims({ nodes, columns, times, wheel }: RadixParts, node: NodeId):
     });
   }
   return records;
+}
+
+/** Goes through the search tree of a node's children, in order, and compares it with the links upwards and with the kept count. */
+function readChildren(columns: ChildColumns, node: NodeId, faults: string[]): NodeId[] {
+  const children: NodeId[] = [];
+  const count = columns.count[node] as number;
+  const open: number[] = [];
+  let over = 0;
+  let at = columns.top[node] as number;
+  while (at !== 0 || open.length > 0) {
+    if (open.length + children.length > count) break;
+    if (at !== 0) {
+      if (columns.over[at] !== over) faults.push(`law 5: child ${at} of node ${node} does not point back to ${over}`);
+      open.push(at);
+      over = at;
+      at = columns.lower[at] as number;
+    } else {
+      over = open.pop() as number;
+      children.push(over as NodeId);
+      at = columns.higher[over] as number;
+    }
+  }
+  if (children.length !== count || open.length > 0)
+    faults.push(`law 5: node ${node} counts ${count} children, but has ${children.length + open.length}`);
+  return children;
 }
 
 /** Follows the chain forwards, compares it with the links backwards and with the kept ends and count. */

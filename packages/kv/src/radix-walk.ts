@@ -36,7 +36,7 @@ export class RadixWalk {
   }
 
   /**
-   * Follows at most `limit` leading tokens. O(matched tokens + log children a node), allocates nothing.
+   * Follows at most `limit` leading tokens. O(matched tokens + log children a node, expected), allocates nothing.
    * @param trust `checked` when nodes may be in the tree whose time is over.
    */
   follow(root: NodeId, tokens: Uint32Array, limit: number, trust: 'checked' | 'trusted'): void {
@@ -77,31 +77,33 @@ export class RadixWalk {
 
   /**
    * The child that has most in common with the `wanted` tokens from `matched` on. Children are in the order of their tokens, so it is
-   * one of the two neighbours of the place where these would stand, and a binary search compares with both on its way; of equals
+   * one of the two neighbours of the place where these would stand, and a search compares with both on its way; of equals
    * the one above.
    */
   #searchChildren(tokens: Uint32Array, matched: number, wanted: number): void {
-    const children = this.#nodes.children(this.node);
-    let low = 0;
-    let high = this.#nodes.childCount(this.node);
-    let below = 0;
-    let above = 0;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const page = this.#nodes.firstPage(children[middle] as NodeId);
+    const { children } = this.#nodes;
+    let below = NO_NODE;
+    let above = NO_NODE;
+    let belowTokens = 0;
+    let aboveTokens = 0;
+    let at = children.top(this.node);
+    while (at !== NO_NODE) {
+      const page = this.#nodes.firstPage(at);
       const common = this.#tokens.common(page, tokens, matched, wanted);
       if (common < wanted && this.#tokens.isBelow(page, common, tokens[matched + common] as number)) {
-        low = middle + 1;
-        below = common;
+        below = at;
+        belowTokens = common;
+        at = children.higher(at);
       } else {
-        high = middle;
-        above = common;
+        above = at;
+        aboveTokens = common;
         if (common === this.#tokens.pageSize) break;
+        at = children.lower(at);
       }
     }
-    const best = Math.max(above, below);
+    const best = Math.max(aboveTokens, belowTokens);
     if (best === 0) return;
-    const node = children[above === best ? high : low - 1] as NodeId;
+    const node = aboveTokens === best ? above : below;
     if (this.#trust === 'trusted' || this.#isLive(node)) this.#setSource(node, this.#nodes.firstPage(node), best);
   }
 
