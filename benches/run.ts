@@ -16,6 +16,7 @@ import { type BenchRow, formatRows } from './micro/bench-row.ts';
 import { runKvBench } from './micro/kv-bench.ts';
 import { runLifetimesBench } from './micro/lifetimes-bench.ts';
 import type { BenchEffort } from './micro/measure.ts';
+import { runOverheadBench } from './micro/overhead-bench.ts';
 import { runSchedulerBench } from './micro/scheduler-bench.ts';
 import { runRoofline } from './roofline/roofline-bench.ts';
 import { save } from './saved-results.ts';
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, (effort: BenchEffort) => Promise<readonly
   kv: runKvBench,
   scheduler: runSchedulerBench,
   lifetimes: runLifetimesBench,
+  'index-overhead': runOverheadBench,
   'step-share': runStepShare,
   'event-loop': runEventLoop,
   'warm-start': runWarmStart,

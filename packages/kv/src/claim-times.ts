@@ -1,5 +1,5 @@
 import type { CacheClock } from './cache-clock.ts';
-import type { ClaimColumns } from './claim-columns.ts';
+import { type ClaimColumns, NO_CLAIM } from './claim-columns.ts';
 import type { NodeClaims } from './node-claims.ts';
 import { NO_NODE, type RadixNodes } from './radix-nodes.ts';
 import type { TimingWheel } from './timing-wheel.ts';
@@ -16,6 +16,7 @@ export interface ClaimTimeParts {
 export class ClaimTimes {
   readonly #parts: ClaimTimeParts;
   readonly #below: NodeClaims;
+  readonly #loose: NodeId[] = [];
 
   constructor(parts: ClaimTimeParts) {
     this.#parts = parts;
@@ -74,5 +75,34 @@ export class ClaimTimes {
     for (let at = columns.node(claim); at !== NO_NODE && expiry >= this.#below.liveUntilMs(at); at = nodes.parent(at)) {
       this.#below.setLoose(at);
     }
+  }
+
+  /**
+   * Makes the time that is known of a node exact, and that of all loose ones below it. Nothing there is held. O(claims and children of the loose
+   * nodes), which are loose no more.
+   */
+  tighten(node: NodeId): void {
+    const { nodes } = this.#parts;
+    const loose = this.#loose;
+    loose.push(node);
+    // Nodes before what is below them; then backwards, so that children are exact before their parent asks them.
+    for (let at = 0; at < loose.length; at++) {
+      const parent = loose[at] as NodeId;
+      for (let child = nodes.children.first(parent); child !== NO_NODE; child = nodes.children.next(child))
+        if (this.#below.isUnsure(child)) loose.push(child);
+    }
+    for (let last = loose.pop(); last !== undefined; last = loose.pop())
+      this.#below.setLiveUntil(last, this.#latestIn(last));
+  }
+
+  /** When the last claim in the subtree ends, where the children know it. */
+  #latestIn(node: NodeId): number {
+    const { nodes, columns } = this.#parts;
+    let latest = 0;
+    for (let claim = this.#below.firstClaim(node); claim !== NO_CLAIM; claim = columns.nextOfNode(claim))
+      latest = Math.max(latest, this.expiryOf(claim));
+    for (let child = nodes.children.first(node); child !== NO_NODE; child = nodes.children.next(child))
+      latest = Math.max(latest, this.#below.liveUntilMs(child));
+    return latest;
   }
 }

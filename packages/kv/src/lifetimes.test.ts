@@ -61,6 +61,39 @@ describe.each(INDEXES)('lifetimes, %s index', (index) => {
     expectIdle(cache);
   });
 
+  it('do not hide what lives behind what is over, however late its pages are freed', () => {
+    const { cache, pass } = timed(index);
+    for (const text of ['aabb', 'aacc', 'aaee', 'aaff']) serve(cache, text, claim({ ttlMs: 10 }));
+    serve(cache, 'aaxx');
+    serve(cache, 'aagg', claim({ ttlMs: 20 }));
+    serve(cache, 'abzz');
+    pass(15);
+    expect([matched(cache, 'aa?'), matched(cache, 'aadd?'), matched(cache, 'aaxx?')]).toEqual([2, 2, 4]);
+    // The other prompts lost no token that was there for them.
+    expect([reasonFor(cache, 'aadd?'), reasonFor(cache, 'aabb?')]).toEqual(['cold', 'expired']);
+    pass(10);
+    expect([matched(cache, 'aagg?'), matched(cache, 'aa?')]).toEqual([2, 2]);
+    expect(cache.expire()).toBe(5);
+    expect([matched(cache, 'aagg?'), matched(cache, 'aa?')]).toEqual([2, 2]);
+    expectIdle(cache);
+  });
+
+  it('are exact where the longest claims below were ended by request and the wheel is late', () => {
+    const { cache, pass } = timed(index);
+    serve(cache, 'aaaabbbbcccc', claim({ ttlMs: 20 }));
+    serve(cache, 'aaaabbbbdddd', claim({ ttlMs: 40 }));
+    serve(cache, 'aaaabbbbdddd', claim({ tags: ['x'] }));
+    serve(cache, 'aaaaeeee', claim({ tags: ['x'] }));
+    cache.invalidate({ tag: 'x' });
+    pass(25);
+    expect([matched(cache, 'aaaabbbbcccc!'), matched(cache, 'aaaabbbbdddd!')]).toEqual([8, 12]);
+    pass(25);
+    expect([matched(cache, 'aaaabbbbcccc!'), matched(cache, 'aaaabbbbdddd!')]).toEqual([0, 0]);
+    expectHealthy(cache);
+    expect(cache.expire()).toBe(2);
+    expectIdle(cache);
+  });
+
   it('are exact where the longest claim was ended by request and the wheel is late', () => {
     const { cache, pass } = timed(index);
     serve(cache, 'aaaa', claim({ ttlMs: 20 }));

@@ -54,13 +54,26 @@ export class LinearEntries {
   }
 
   isEvictable(entry: Entry): boolean {
-    return isLive(entry) && entry.parent !== undefined && entry.lockCount === 0 && !this.isPinned(entry);
+    return isUnlockedPage(entry) && !this.isPinned(entry);
+  }
+
+  /** Entries with a pin at or below them. One look at each claim: all entries are asked at once wherever room is counted. */
+  pinned(): ReadonlySet<Entry> {
+    const pins = this.claims.filter(({ terms, isOver }) => terms.band === BANDS.pinned && !isOver);
+    return new Set(pins.flatMap(({ entry }) => pathTo(entry)));
+  }
+
+  /** Entries that may be evicted. */
+  evictable(): Entry[] {
+    const pinned = this.pinned();
+    return this.all.filter((entry) => isUnlockedPage(entry) && !pinned.has(entry));
   }
 
   /** Evictable entries a slot, the oldest first. */
   orders(): Entry[][] {
+    const bands = this.#bands();
     const orders: Entry[][] = Array.from({ length: SLOT_COUNT }, () => []);
-    for (const entry of this.all) if (this.isEvictable(entry)) orders[this.slotOf(entry)]?.push(entry);
+    for (const entry of this.evictable()) orders[slotOf(bands.get(entry) ?? 0, entry.isReused)]?.push(entry);
     for (const order of orders) order.sort((a, b) => a.orderedAt - b.orderedAt);
     return orders;
   }
@@ -106,9 +119,23 @@ export class LinearEntries {
     return counts;
   }
 
+  /** Highest band of the claims at and below each entry. */
+  #bands(): ReadonlyMap<Entry, number> {
+    const bands = new Map<Entry, number>();
+    for (const { entry, terms, isOver } of this.claims) {
+      if (isOver) continue;
+      for (const at of pathTo(entry)) bands.set(at, Math.max(terms.band, bands.get(at) ?? 0));
+    }
+    return bands;
+  }
+
   tokensBefore(entry: { readonly parent: Entry | undefined }): number[] {
     return entry.parent === undefined ? [] : pathTo(entry.parent).flatMap(({ tokens }) => tokens);
   }
+}
+
+function isUnlockedPage(entry: Entry): boolean {
+  return isLive(entry) && entry.parent !== undefined && entry.lockCount === 0;
 }
 
 export function isLive(entry: Entry): boolean {

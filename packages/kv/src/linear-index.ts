@@ -43,7 +43,7 @@ export class LinearIndex implements PrefixIndex {
   }
 
   get evictablePages(): number {
-    return this.#entries.all.filter((entry) => this.#entries.isEvictable(entry)).length;
+    return this.#entries.evictable().length;
   }
 
   get nodeCount(): number {
@@ -51,7 +51,8 @@ export class LinearIndex implements PrefixIndex {
   }
 
   get pinnedPages(): number {
-    return this.#pages().filter((entry) => this.#entries.isPinned(entry)).length;
+    const pinned = this.#entries.pinned();
+    return this.#pages().filter((entry) => pinned.has(entry)).length;
   }
 
   get claimCount(): number {

@@ -5,7 +5,7 @@ export interface FoundPath {
   readonly path: Entry[];
   readonly source?: Entry;
   readonly sourceTokens: number;
-  /** It stopped at an entry whose time is over. */
+  /** More would match if the time of an entry were not over. */
   readonly metExpired: boolean;
 }
 
@@ -22,27 +22,28 @@ export function findPath(entries: LinearEntries, place: SearchPlace, tokens: rea
   let at = root;
   while (at !== undefined && path.length * pageSize < tokens.length) {
     const wanted = tokens.slice(path.length * pageSize, (path.length + 1) * pageSize);
-    const best = bestChild(entries, at, wanted);
-    const common = best === undefined ? 0 : commonTokens(best.tokens, wanted);
-    if (best === undefined || common === 0) break;
-    if (!isAlive(best)) return { path, sourceTokens: 0, metExpired: true };
-    if (common < pageSize) return { path, source: best, sourceTokens: common, metExpired: false };
+    const children = entries.childrenOf(at);
+    const best = bestOf(children.filter(isAlive), wanted);
+    const common = commonOf(best, wanted);
+    const metExpired = commonOf(bestOf(children, wanted), wanted) > common;
+    if (best === undefined || common === 0) return { path, sourceTokens: 0, metExpired };
+    if (common < pageSize) return { path, source: best, sourceTokens: common, metExpired };
     path.push(best);
     at = best;
   }
   return { path, sourceTokens: 0, metExpired: false };
 }
 
+function commonOf(entry: Entry | undefined, wanted: readonly number[]): number {
+  return entry === undefined ? 0 : commonTokens(entry.tokens, wanted);
+}
+
 /** Most tokens in common; of equals, the next one in the order of tokens, and if there is none, the last one before. */
-function bestChild(entries: LinearEntries, parent: Entry, wanted: readonly number[]): Entry | undefined {
+function bestOf(children: readonly Entry[], wanted: readonly number[]): Entry | undefined {
   let best: Entry | undefined;
-  for (const child of entries.childrenOf(parent)) {
-    if (best === undefined) {
-      best = child;
-      continue;
-    }
-    const gain = commonTokens(child.tokens, wanted) - commonTokens(best.tokens, wanted);
-    if (gain > 0 || (gain === 0 && isNearer(child.tokens, best.tokens, wanted))) best = child;
+  for (const child of children) {
+    const gain = commonOf(child, wanted) - commonOf(best, wanted);
+    if (best === undefined || gain > 0 || (gain === 0 && isNearer(child.tokens, best.tokens, wanted))) best = child;
   }
   return best;
 }

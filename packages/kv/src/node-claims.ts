@@ -23,8 +23,8 @@ export interface NodeClaimColumns {
 /**
  * What the radix tree keeps of the claims below each node: counts a band, and until when the last of them lives. Counts are exact. The time
  * is exact, too, except where the claim that had it was ended by request: then it is *loose*, an upper bound, until a
- * later claim takes its place. That is enough: a match looks at it only while the timing wheel is late, and lets the wheel catch up first where it
- * is loose. To keep it exact would cost a search among all children.
+ * later claim takes its place. That is enough: a match looks at it only while the timing wheel is late, and has it made exact first where it
+ * is loose. To keep it exact all the time would cost a search among all children for each claim that ends.
  */
 export class NodeClaims {
   #counts: Int32Array;
@@ -100,7 +100,6 @@ export class NodeClaims {
     this.#heldCount[head] = this.#heldCount[node] as number;
     this.#liveUntilMs[head] = this.#liveUntilMs[node] as number;
     this.#lastUsedMs[head] = this.#lastUsedMs[node] as number;
-    this.#lastUsedMs[head] = this.#lastUsedMs[node] as number;
     this.#isLoose[head] = this.#isLoose[node] as number;
     this.#isReused[head] = this.#isReused[node] as number;
     // Whoever splits locks the head next: that takes its pages off the slot that counted them.
@@ -140,7 +139,7 @@ export class NodeClaims {
     return (this.#heldCount[node] as number) > 0 || (this.#liveUntilMs[node] as number) > nowMs;
   }
 
-  /** Does it only seem to live, perhaps? */
+  /** May it live shorter than it seems? */
   isUnsure(node: NodeId): boolean {
     return this.#isLoose[node] === 1 && this.#heldCount[node] === 0;
   }
@@ -159,6 +158,12 @@ export class NodeClaims {
     this.#liveUntilMs[node] = expiryMs;
     this.#isLoose[node] = 0;
     return true;
+  }
+
+  /** The last claim in the subtree ends then, and no other time: it is known exactly. */
+  setLiveUntil(node: NodeId, expiryMs: number): void {
+    this.#liveUntilMs[node] = expiryMs;
+    this.#isLoose[node] = 0;
   }
 
   lastUsedMs(node: NodeId): number {

@@ -237,7 +237,6 @@ export class RadixIndex implements PrefixIndex {
 
   #lockUpTo(tokens: Uint32Array, limit: number, salt: string): { -readonly [K in keyof LockedMatch]: LockedMatch[K] } {
     const { nodes, roots, locks } = this.#parts;
-    // First: where expiry has to catch up, the last of the tree may go, and its root with it.
     const walk = this.#follow(tokens, limit, salt);
     const root = roots.findOrCreate(salt);
     const found = this.#found;
@@ -253,19 +252,10 @@ export class RadixIndex implements PrefixIndex {
 
   /** Follows at most `limit` tokens through what lives now. */
   #follow(tokens: Uint32Array, limit: number, salt: string): RadixWalk {
-    const { roots, wheel, clock, claims } = this.#parts;
+    const { roots, wheel, clock } = this.#parts;
     const root = roots.find(salt);
-    if (root === undefined) {
-      this.#walk.reset(NO_NODE);
-      return this.#walk;
-    }
-    const isLate = wheel.isBehind(clock.nowMs);
-    this.#walk.follow(root.node, tokens, limit, isLate ? 'checked' : 'trusted');
-    if (this.#walk.isUnsure) {
-      // Rare: claims were ended by request just where the wheel is late. Once it has caught up, what is in the tree lives.
-      claims.expire({ left: Number.POSITIVE_INFINITY });
-      return this.#follow(tokens, limit, salt);
-    }
+    if (root === undefined) this.#walk.reset(NO_NODE);
+    else this.#walk.follow(root.node, tokens, limit, wheel.isBehind(clock.nowMs) ? 'checked' : 'trusted');
     return this.#walk;
   }
 

@@ -1,7 +1,18 @@
 import type { CacheClock } from './cache-clock.ts';
+import type { ClaimTimes } from './claim-times.ts';
 import type { PageTokens } from './page-tokens.ts';
 import { NO_NODE, type RadixNodes } from './radix-nodes.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
+
+/** Children whose time is over that a match passes over, at most, in search of one that lives: a step is not to wait for thousands of them. */
+const LOOKS = 64;
+
+export interface WalkParts {
+  readonly nodes: RadixNodes;
+  readonly tokens: PageTokens;
+  readonly clock: CacheClock;
+  readonly times: ClaimTimes;
+}
 
 /**
  * A walk from a root along the tokens of a prompt. Its fields are the result, overwritten by the next walk.
@@ -20,23 +31,23 @@ export class RadixWalk {
   sourceNode: NodeId = NO_NODE;
   sourcePage: PageId = NULL_PAGE;
   sourceTokens = 0;
-  /** It stopped at a node whose time is over, although it is still in the tree. */
+  /** More would match if the time of a node that is still in the tree were not over. */
   metExpired = false;
-  /** It went through a node of which only an upper bound of its time is known: the result holds once nothing is late. */
-  isUnsure = false;
   readonly #nodes: RadixNodes;
   readonly #tokens: PageTokens;
   readonly #clock: CacheClock;
+  readonly #times: ClaimTimes;
   #trust: 'checked' | 'trusted' = 'trusted';
 
-  constructor(parts: { readonly nodes: RadixNodes; readonly tokens: PageTokens; readonly clock: CacheClock }) {
+  constructor(parts: WalkParts) {
     this.#nodes = parts.nodes;
     this.#tokens = parts.tokens;
     this.#clock = parts.clock;
+    this.#times = parts.times;
   }
 
   /**
-   * Follows at most `limit` leading tokens. O(matched tokens + log children a node, expected), allocates nothing.
+   * Follows at most `limit` leading tokens. O(matched tokens + log children a node, expected), allocates nothing while nothing is late.
    * @param trust `checked` when nodes may be in the tree whose time is over.
    */
   follow(root: NodeId, tokens: Uint32Array, limit: number, trust: 'checked' | 'trusted'): void {
@@ -66,7 +77,6 @@ export class RadixWalk {
     this.matchedPages = 0;
     this.lastPage = NULL_PAGE;
     this.metExpired = false;
-    this.isUnsure = false;
     this.#setSource(NO_NODE, NULL_PAGE, 0);
   }
 
@@ -101,18 +111,50 @@ export class RadixWalk {
         at = children.lower(at);
       }
     }
+    if (this.#trust === 'checked') {
+      // The search ends at the first child that matches whole: what it met below need not be the neighbour.
+      this.#takeLive(
+        above === NO_NODE ? below : children.previous(above),
+        above,
+        tokens.subarray(matched, matched + wanted),
+      );
+      return;
+    }
     const best = Math.max(aboveTokens, belowTokens);
-    if (best === 0) return;
     const node = aboveTokens === best ? above : below;
-    if (this.#trust === 'trusted' || this.#isLive(node)) this.#setSource(node, this.#nodes.firstPage(node), best);
+    if (best > 0) this.#setSource(node, this.#nodes.firstPage(node), best);
+  }
+
+  /** From two neighbours outwards, the child that lives and has most in common with `wanted`; what comes next never has more. */
+  #takeLive(belowStart: NodeId, aboveStart: NodeId, wanted: Uint32Array): void {
+    const { children } = this.#nodes;
+    let below = belowStart;
+    let above = aboveStart;
+    let first = 0;
+    for (let looks = 0; looks < LOOKS; looks++) {
+      const belowTokens = this.#commonOf(below, wanted);
+      const aboveTokens = this.#commonOf(above, wanted);
+      const best = Math.max(aboveTokens, belowTokens);
+      if (looks === 0) first = best;
+      const node = aboveTokens === best ? above : below;
+      const isFound = best > 0 && this.#isLive(node);
+      if (isFound) this.#setSource(node, this.#nodes.firstPage(node), best);
+      if (best < first) this.metExpired = true;
+      if (isFound || best === 0) return;
+      if (node === above) above = children.next(above);
+      else below = children.previous(below);
+    }
+    this.metExpired = true;
+  }
+
+  #commonOf(child: NodeId, wanted: Uint32Array): number {
+    return child === NO_NODE ? 0 : this.#tokens.common(this.#nodes.firstPage(child), wanted, 0, wanted.length);
   }
 
   #isLive(node: NodeId): boolean {
     const { claims } = this.#nodes;
-    const isLive = claims.isLive(node, this.#clock.nowMs);
-    if (!isLive) this.metExpired = true;
-    else if (claims.isUnsure(node)) this.isUnsure = true;
-    return isLive;
+    if (claims.isUnsure(node)) this.#times.tighten(node);
+    return claims.isLive(node, this.#clock.nowMs);
   }
 
   #setSource(node: NodeId, page: PageId, tokens: number): void {
