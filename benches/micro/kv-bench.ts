@@ -14,12 +14,7 @@ export async function runKvBench(effort: BenchEffort): Promise<BenchRow[]> {
       ? { index: 'radix', others: 1_000, siblings: 100 }
       : { index: 'radix', others: 100_000, siblings: 10_000 },
   );
-  // The naive index looks at everything for each prompt that it stores: it takes minutes to fill with thousands of pages.
-  const linear = createMatchWorkload(
-    effort === 'smoke'
-      ? { index: 'linear', others: 100, siblings: 20 }
-      : { index: 'linear', others: 300, siblings: 100 },
-  );
+  const linear = createMatchWorkload({ index: 'linear', others: 1_000, siblings: effort === 'smoke' ? 100 : 1_000 });
   const cases = [pageCase(), ...matchCases(radix, '<= 20 us'), ...matchCases(linear, undefined)];
   return cases.map((benchCase) => measure(benchCase, effort));
 }
