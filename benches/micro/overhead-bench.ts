@@ -66,8 +66,8 @@ class Shop {
     // As many as there are entries, one a step.
     this.#lifespanMs = scale.entries * STEP_MS;
     const shared = SYSTEM_PAGES + scale.products * PRODUCT_PAGES;
-    const running = SEQUENCES * (2 + ANSWER_TOKENS / PAGE_SIZE);
-    const pages = 1 + shared + scale.entries + running;
+    // Full from the start: what runs makes room for itself.
+    const pages = 1 + shared + scale.entries;
     this.#kv = createKvCache({ pages, pageSize: PAGE_SIZE, clock: () => this.#nowMs });
     for (let at = 0; at < scale.entries; at++) this.#store();
     this.#timeCalls();

@@ -51,8 +51,7 @@ export class LinearIndex implements PrefixIndex {
   }
 
   get pinnedPages(): number {
-    const pinned = this.#entries.pinned();
-    return this.#pages().filter((entry) => pinned.has(entry)).length;
+    return [...this.#entries.pinned()].filter((entry) => isLive(entry) && entry.parent !== undefined).length;
   }
 
   get claimCount(): number {
