@@ -6,7 +6,8 @@ import type { InferenceSession, OnnxValue } from 'onnxruntime-node';
 import type { CandidateRequest, ModelRunner, RunOutputs } from '../model-runner.ts';
 import type { PageElements } from '../storage/page-elements.ts';
 import type { PageStore } from '../storage/page-store.ts';
-import { openSession, type SessionOptions } from './session.ts';
+import { openCompiledSession } from './optimised-graph.ts';
+import type { SessionOptions } from './session.ts';
 import { StepTensors } from './step-tensors.ts';
 
 const FETCHES = [stepOutputs.newKeys, stepOutputs.newValues, stepOutputs.argmax, stepOutputs.logits];
@@ -38,7 +39,7 @@ export class OrtRunner implements ModelRunner {
 
   /** Loads the graph; blocks the thread until it is ready. Throws OPEN_FAILED. */
   static async open(model: CompiledModel, options: SessionOptions): Promise<OrtRunner> {
-    return new OrtRunner(model, await openSession(model.graphFile, options));
+    return new OrtRunner(model, await openCompiledSession(model.graphFile, options));
   }
 
   /**

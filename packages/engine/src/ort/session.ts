@@ -9,6 +9,10 @@ export interface SessionOptions {
   readonly spinning: boolean;
   /** Where the runtime writes how long every operator took, when the session is released: `{profile}_{time}.json`. Slows runs down. */
   readonly profile?: string;
+  /** 'optimised': what `saveOptimised` wrote; the runtime's optimiser would find nothing more in it, and is not asked. */
+  readonly graph?: 'optimised';
+  /** Where the runtime writes the optimised graph, beside the graph whose external data it goes on to name. */
+  readonly saveOptimised?: string;
 }
 
 /** Loads a graph with its external data. Blocks the thread until it is ready. Throws OPEN_FAILED. */
@@ -17,7 +21,8 @@ export async function openSession(graphFile: string, options: SessionOptions): P
     return await InferenceSession.create(graphFile, {
       executionProviders: ['cpu'],
       executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
+      graphOptimizationLevel: optimisation(options),
+      ...(options.saveOptimised === undefined ? {} : { optimizedModelFilePath: options.saveOptimised }),
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       // Shapes differ from step to step: with it on, the runtime would keep one memory plan for each shape that it ever saw.
@@ -35,4 +40,10 @@ export async function openSession(graphFile: string, options: SessionOptions): P
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new EngineError('OPEN_FAILED', `The runtime could not load ${graphFile}: ${reason}`, { cause });
   }
+}
+
+function optimisation({ graph, saveOptimised }: SessionOptions): 'disabled' | 'extended' | 'all' {
+  if (graph === 'optimised') return 'disabled';
+  // What 'all' adds are layouts for convolutions that suit this processor: they must not be kept for another one.
+  return saveOptimised === undefined ? 'all' : 'extended';
 }
