@@ -70,6 +70,18 @@ describe('a download that breaks', () => {
     expect(readdirSync(blobs(rig)).filter((file) => file.includes('octavo'))).toEqual([]);
   });
 
+  it('is tried as often as the policy says when nothing arrives', async () => {
+    const rig = await pullRig({}, { retry: { attempts: 5, firstDelayMs: 1, mostDelayMs: 10 } });
+    rig.server.push('org/name', { 'config.json': CONFIG, [name]: weights });
+    let bodies = 0;
+    rig.server.fault = (seen) => {
+      if (!isBody(seen) || seen.range === 'bytes=0-0') return undefined;
+      return bodies++ < 4 ? { cutAfter: 0 } : undefined;
+    };
+    expect(readModelFile(await rig.pull('org/name'), name).equals(weights)).toBe(true);
+    expect(bodies).toBe(5);
+  });
+
   it('goes on behind a server that ignores ranges', async () => {
     const rig = await rigWithModel();
     let bodies = 0;

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { KvType, WeightFormat } from '../compiled-model.ts';
-import { readExactly } from '../weights/safetensors-header.ts';
+import { readExactly } from '../weights/exact-bytes.ts';
 import type { WeightFile } from '../weights/weight-files.ts';
 
 /** Raise it whenever the same model would be compiled into another graph or into other packed weights. */

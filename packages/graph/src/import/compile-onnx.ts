@@ -9,8 +9,8 @@ import type { CompiledModel, CompileOptions, ModelShape, WeightFormat } from '..
 import { GraphError } from '../errors.ts';
 import type { ModelSource } from '../model-source.ts';
 import { emitOnnx, OPSET_VERSION } from '../onnx/emit.ts';
+import { weightsChanged } from '../weights/exact-bytes.ts';
 import { PACKED_FILE } from '../weights/placement.ts';
-import { weightsChanged } from '../weights/safetensors-header.ts';
 import type { WeightFile } from '../weights/weight-files.ts';
 import { SourceFiles } from './external-data.ts';
 import { type ImportedGraph, importGraph } from './import-graph.ts';

@@ -2,8 +2,8 @@
 import { open } from 'node:fs/promises';
 import { elementBytes } from '../ir/graph.ts';
 import type { WeightExtent } from '../onnx/emit.ts';
+import { readExactly, writeExactly } from '../weights/exact-bytes.ts';
 import { PACKED_FILE } from '../weights/placement.ts';
-import { readExactly } from '../weights/safetensors-header.ts';
 import type { WeightFile } from '../weights/weight-files.ts';
 import type { SourceTensor } from './source-graph.ts';
 
@@ -57,7 +57,7 @@ export async function packImported(
       const made = tensor.place.make?.();
       for (let done = 0; done < tensor.byteLength; ) {
         const chunk = made ?? (await chunkOf(tensor, done));
-        await output.write(chunk, 0, chunk.length, offset + done);
+        await writeExactly(output, chunk, offset + done);
         done += chunk.length;
         written += chunk.length;
         onWritten(written);

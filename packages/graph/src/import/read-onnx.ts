@@ -10,7 +10,7 @@ import {
   type ValueInfoProto,
 } from 'onnx-buf';
 import { GraphError } from '../errors.ts';
-import { readExactly } from '../weights/safetensors-header.ts';
+import { readExactly } from '../weights/exact-bytes.ts';
 import type { SourceFiles } from './external-data.ts';
 import { elementTypeOf, readTensor, type TensorContext } from './read-tensor.ts';
 import type { SourceAttribute, SourceGraph, SourceNode, SourceTensor, SourceValue } from './source-graph.ts';

@@ -31,7 +31,7 @@ export class PackJournal {
       if (found === line.checksum) done.set(place, line.text);
     }
     const file = await open(path, 'w');
-    await file.write([...done.values()].join(''));
+    await file.writeFile([...done.values()].join(''));
     return new PackJournal(file, new Set(done.keys()));
   }
 
@@ -42,7 +42,7 @@ export class PackJournal {
 
   /** Effect: the weight at each place is written, with that CRC-32. */
   async note(written: readonly { readonly place: number; readonly checksum: number }[]): Promise<void> {
-    await this.#file.write(written.map(lineOf).join(''));
+    await this.#file.writeFile(written.map(lineOf).join(''));
   }
 
   async close(): Promise<void> {

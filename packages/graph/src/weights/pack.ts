@@ -3,6 +3,7 @@ import { constants, type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { GraphError } from '../errors.ts';
 import type { Value, Weight, WeightSource } from '../ir/graph.ts';
+import { writeExactly } from './exact-bytes.ts';
 import { readFloatColumns, readFloatRows } from './float-rows.ts';
 import { PackJournal } from './pack-journal.ts';
 import type { Placement } from './placement.ts';
@@ -162,10 +163,7 @@ class Packer {
   /** Effect: the next bytes of a weight are in the file. */
   async #write(run: PackedRun, part: Uint8Array | Float32Array): Promise<void> {
     const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#output.write(bytes, done, bytes.length - done, run.at + done);
-      done += bytesWritten;
-    }
+    await writeExactly(this.#output, bytes, run.at);
     run.at += bytes.length;
     run.checksum = crc32(bytes, run.checksum);
     this.#advance(bytes.length);

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { GraphError } from '../errors.ts';
+import { readExactly } from './exact-bytes.ts';
 
 export interface StoredTensor {
   readonly name: string;
@@ -135,25 +136,6 @@ function checkOverlap(tensors: readonly StoredTensor[], file: string): void {
     }
     previous = tensor;
   }
-}
-
-/** Fills `into` from `offset` on. Throws WEIGHTS_CHANGED when the file has become shorter since its header was checked. */
-export async function readExactly(
-  reader: FileHandle,
-  into: Uint8Array,
-  place: { file: string; offset: number },
-): Promise<void> {
-  let done = 0;
-  while (done < into.length) {
-    const { bytesRead } = await reader.read(into, done, into.length - done, place.offset + done);
-    if (bytesRead === 0) throw weightsChanged(place.file);
-    done += bytesRead;
-  }
-}
-
-export function weightsChanged(file: string): GraphError {
-  const message = `${file} changed while it was read: let whatever writes it finish, then compile again`;
-  return new GraphError('WEIGHTS_CHANGED', message, { file });
 }
 
 function malformed(file: string, what: string, details: { tensor?: string; cause?: unknown } = {}): GraphError {

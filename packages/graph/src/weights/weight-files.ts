@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { readJsonObject } from '../config/json-file.ts';
 import { GraphError } from '../errors.ts';
 import type { ElementType } from '../ir/graph.ts';
-import { readExactly, readSafetensorsHeader, type StoredTensor, weightsChanged } from './safetensors-header.ts';
+import { readExactly, weightsChanged } from './exact-bytes.ts';
+import { readSafetensorsHeader, type StoredTensor } from './safetensors-header.ts';
 
 const SINGLE_FILE = 'model.safetensors';
 const INDEX_FILE = 'model.safetensors.index.json';

@@ -81,6 +81,7 @@ async function fetchRest(download: BlobDownload, part: string): Promise<Copy> {
   try {
     while (loaded < file.bytes) {
       const before = loaded;
+      let failure: unknown;
       try {
         // Where chunks fail repeatedly, the plain file may not.
         const way = failures < 2 ? 'chunks' : 'whole';
@@ -92,14 +93,13 @@ async function fetchRest(download: BlobDownload, part: string): Promise<Copy> {
       } catch (error) {
         signal.throwIfAborted();
         if (!isPassing(error)) throw error;
-        failures = loaded > before ? 1 : failures + 1;
-        if (failures >= retry.attempts) throw broken(file, { loaded, cause: error });
-        await pause(delayAfter(failures, retry), signal);
+        failure = error;
       }
-      // A stream that ends early without saying why.
-      if (loaded < file.bytes && loaded === before && ++failures >= retry.attempts) {
-        throw broken(file, { loaded, cause: undefined });
-      }
+      // A stream may also end early without saying why; one that brought something is asked for the rest at once.
+      if (loaded === file.bytes || (failure === undefined && loaded > before)) continue;
+      failures = loaded > before ? 1 : failures + 1;
+      if (failures >= retry.attempts) throw broken(file, { loaded, cause: failure });
+      await pause(delayAfter(failures, retry), signal);
     }
     await writer.datasync();
     return { hex: hash.digest('hex'), fetched: loaded - start };
@@ -129,7 +129,8 @@ async function* append(stream: ByteStream, { writer, hash, most, file }: Sink): 
   let left = most;
   for await (const piece of stream) {
     if (piece.byteLength > left) throw corrupt(file, `has more than the ${file.bytes} bytes that were promised`);
-    await writer.write(piece);
+    // Not `write`, which may do with less than the whole piece.
+    await writer.writeFile(piece);
     hash.update(piece);
     left -= piece.byteLength;
     yield piece.byteLength;
