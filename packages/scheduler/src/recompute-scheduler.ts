@@ -10,7 +10,14 @@ import { StepColumns } from './step-columns.ts';
 import { StepFlight } from './step-flight.ts';
 import type { StepPlan, StepResult } from './step-plan.ts';
 import { addWholeSequence } from './step-rows.ts';
-import type { CommitReport, SequenceRequest, SequenceUsage, StepSource, SubmitResult } from './step-source.ts';
+import type {
+  CommitReport,
+  SequenceRequest,
+  SequenceTokens,
+  SequenceUsage,
+  StepSource,
+  SubmitResult,
+} from './step-source.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
 const NO_PAGES = new Int32Array(0);
@@ -93,11 +100,7 @@ export class RecomputeScheduler implements StepSource {
     return this.#book.get(sequence).usage;
   }
 
-  tokensOf(sequence: number): {
-    readonly tokens: Uint32Array;
-    readonly tokenCount: number;
-    readonly promptTokens: number;
-  } {
+  tokensOf(sequence: number): SequenceTokens {
     return this.#book.get(sequence);
   }
 

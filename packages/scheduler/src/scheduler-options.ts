@@ -57,8 +57,11 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
   assertKnown(options, OPTIONS);
   assertLimits(options);
   const { kv, singleFlight = true, attention = 'levels', attentionCosts = MEASURED_COSTS } = options;
-  const { windows = [], checks = 'none' } = options;
-  const { saltQuota = {} } = options;
+  const { windows = [], checks = 'none', saltQuota = {} } = options;
+  if (!kv) throw invalid('kv is missing; give what createKvCache made.');
+  if (attention !== 'levels' && attention !== 'flat')
+    throw invalid(`attention is ${attention}; give 'levels' or 'flat'.`);
+  if (checks !== 'none' && checks !== 'every-step') throw invalid(`checks is ${checks}; give 'none' or 'every-step'.`);
   assertQuota(saltQuota);
   const watermarkPages = options.watermarkPages ?? Math.floor((kv.pages - 1) / 100);
   const spare = kv.pages - 1 - kv.pinBudgetPages;

@@ -16,7 +16,14 @@ import { StepComposer } from './step-composer.ts';
 import { StepFlight } from './step-flight.ts';
 import type { StepPlan, StepResult } from './step-plan.ts';
 import { addSequenceRows } from './step-rows.ts';
-import type { CommitReport, SequenceRequest, SequenceUsage, StepSource, SubmitResult } from './step-source.ts';
+import type {
+  CommitReport,
+  SequenceRequest,
+  SequenceTokens,
+  SequenceUsage,
+  StepSource,
+  SubmitResult,
+} from './step-source.ts';
 
 /** The inside of a scheduler, live. */
 export interface SchedulerInternals extends PlanInspection {
@@ -123,11 +130,7 @@ export class Scheduler implements StepSource {
     return this.#book.get(sequence).usage;
   }
 
-  tokensOf(sequence: number): {
-    readonly tokens: Uint32Array;
-    readonly tokenCount: number;
-    readonly promptTokens: number;
-  } {
+  tokensOf(sequence: number): SequenceTokens {
     return this.#book.get(sequence);
   }
 

@@ -176,14 +176,20 @@ export function wholePages(request: SequenceRequest, pageSize: number): number {
   return pagesFor(request.prompt.length + request.maxTokens - 1, pageSize);
 }
 
+const MODES: readonly CacheMode[] = ['share', 'use-only', 'bypass'];
+
 /** Throws `INVALID_REQUEST` for what no scheduler can run. */
 export function assertRequest(request: SequenceRequest): void {
-  const { prompt, maxTokens, priority, mode, logits } = request;
+  const { prompt, maxTokens, priority, salt, mode, logits } = request;
   if (prompt.length < 1) throw invalid('The prompt has 0 tokens; give at least 1.');
   if (!Number.isInteger(maxTokens) || maxTokens < 1) {
     throw invalid(`maxTokens is ${maxTokens}; give a whole number of tokens, at least 1.`);
   }
   if (!Number.isFinite(priority)) throw invalid(`priority is ${priority}; give a finite number.`);
+  if (typeof salt !== 'string') throw invalid(`salt is ${salt}; give a text, '' for none.`);
+  // What the cache refuses only when the sequence is admitted would stop the steps of all.
+  if (!MODES.includes(mode)) throw invalid(`mode is ${mode}; give 'share', 'use-only' or 'bypass'.`);
+  if (logits !== 'last' && logits !== 'all') throw invalid(`logits is ${logits}; give 'last' or 'all'.`);
   if (logits === 'all' && mode !== 'bypass') {
     throw invalid("logits 'all' needs mode 'bypass': tokens found in the cache have no logits.");
   }

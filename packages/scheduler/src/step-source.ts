@@ -65,6 +65,13 @@ export interface CommitReport {
   readonly finishReasons: readonly FinishReason[];
 }
 
+export interface SequenceTokens {
+  /** At least [tokenCount]. */
+  readonly tokens: Uint32Array;
+  readonly tokenCount: number;
+  readonly promptTokens: number;
+}
+
 export interface StepSource {
   /** Queues a sequence, or refuses at the door what can never fit. */
   submit(request: SequenceRequest): SubmitResult;
@@ -82,11 +89,7 @@ export interface StepSource {
   /** Usage of a live sequence, or of one that the last commit or abort ended. */
   usage(sequence: number): SequenceUsage;
   /** Prompt followed by generated tokens: [0, tokenCount) of `tokens`. A live view: it grows with the sequence. */
-  tokensOf(sequence: number): {
-    readonly tokens: Uint32Array;
-    readonly tokenCount: number;
-    readonly promptTokens: number;
-  };
+  tokensOf(sequence: number): SequenceTokens;
   readonly waitingCount: number;
   readonly runningCount: number;
 }

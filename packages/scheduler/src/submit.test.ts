@@ -41,6 +41,10 @@ describe('Scheduler.submit', () => {
     ['half a token to generate', { maxTokens: 1.5 }],
     ['a priority that is no number', { priority: Number.NaN }],
     ['the logits of a prompt that may be cached', { logits: 'all' as const }],
+    // From JavaScript; found in `plan`, they would stop everybody's steps.
+    ['a mode that is none', { mode: 'cached' }],
+    ['logits that are none', { logits: 'some' }],
+    ['a salt that is no text', { salt: undefined }],
   ])('rejects %s', (_, { prompt = [1], ...more }: { prompt?: number[] } & object) => {
     const { scheduler } = worldOf();
     expect(codeOf(() => scheduler.submit(request(prompt, more)))).toBe('INVALID_REQUEST');
@@ -56,6 +60,9 @@ describe('Scheduler.submit', () => {
     ['a window of no tokens', { windows: [16, 0] }],
     ['costs that are no whole numbers', { attentionCosts: { gather: 0.1, score: 1, level: 1, merge: 1 } }],
     ['an unknown option', { pageBudget: 3 }],
+    ['no cache', { kv: undefined }],
+    ['a way of attention that is none', { attention: 'shared' }],
+    ['checks that are none', { checks: 'sometimes' }],
   ])('rejects options with %s', (_, more) => {
     const kv = createKvCache({ pages: 10, pageSize: 4 });
     const options = { kv, ...LIMITS, ...more } as SchedulerOptions;
