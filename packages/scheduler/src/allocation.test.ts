@@ -4,7 +4,8 @@ import { range, submit } from './scheduler.testing.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 
 const STEPS = 1_000;
-const WINDOWS = 12;
+/** At most: compilation, which allocates too, may take its time on a busy machine. */
+const WINDOWS = 40;
 
 /** Garbage that a collection would take away: more than anything a window may allocate. */
 function strewGarbage(): void {
@@ -13,7 +14,7 @@ function strewGarbage(): void {
 
 /** A run of `steps` steps of `sequences` decodes; the results are made outside. */
 function decodes(sequences: number): (steps: number) => void {
-  const kv = createKvCache({ pages: 65 + sequences * 1_010, pageSize: 16 });
+  const kv = createKvCache({ pages: 65 + Math.ceil((sequences * (WINDOWS + 5) * STEPS) / 16), pageSize: 16 });
   const limits = { maxSequences: sequences, tokenBudget: 2_048, maxWaiting: sequences };
   const scheduler: Scheduler = createScheduler({ kv, ...limits, windows: [100] });
   const maxTokens = (WINDOWS + 4) * STEPS;
@@ -43,11 +44,12 @@ describe('kv and scheduler after warm-up', () => {
   it.each([64, 1])('allocate less than a byte a token in 1,000 steps of %i sequences', (sequences) => {
     const run = decodes(sequences);
     run(3 * STEPS);
-    const windows = range(0, WINDOWS).map(() => grownBytes(run));
-    const whole = windows.filter((bytes) => bytes !== undefined);
-    expect(whole.length).toBeGreaterThan(2);
     // What is allocated for every token shows in every window; compilation and the test's own process do not.
-    expect(Math.min(...whole) / (STEPS * sequences)).toBeLessThan(1);
+    let fewest = Number.POSITIVE_INFINITY;
+    for (let window = 0; window < WINDOWS && fewest >= STEPS * sequences; window += 1) {
+      fewest = Math.min(fewest, grownBytes(run) ?? Number.POSITIVE_INFINITY);
+    }
+    expect(fewest / (STEPS * sequences)).toBeLessThan(1);
   });
 
   it('would be found to allocate when they did', () => {
