@@ -1,9 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
 import { buildDecoder, ropesOf } from './blocks/decoder.ts';
 import type { DecoderDescription } from './blocks/description.ts';
-import { GRAPH_FILE, isIntact, publishFolder, readWeightBytes } from './cache/compiled-folder.ts';
+import { GRAPH_FILE, isIntact, publishFolder, readWeightBytes, withScratchFolder } from './cache/compiled-folder.ts';
 import { fingerprint } from './cache/fingerprint.ts';
 import { type CheckedOptions, checkOptions } from './compile-options.ts';
 import type { CompiledModel, CompileOptions } from './compiled-model.ts';
@@ -108,15 +107,11 @@ async function withDerived(
   work: () => Promise<void>,
 ): Promise<void> {
   if (tensors.length === 0) return work();
-  await mkdir(cacheFolder, { recursive: true });
-  const folder = await mkdtemp(join(cacheFolder, '.trimmed-'));
-  try {
+  await withScratchFolder(cacheFolder, async (folder) => {
     await writeDerived(join(folder, TRIMMED_FILE), tensors, files);
     await files.addFile(folder, TRIMMED_FILE);
     await work();
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 function noTrims(): GraphError {

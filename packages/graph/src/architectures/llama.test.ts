@@ -87,6 +87,13 @@ describe('a compiled Llama', () => {
       /num_attention_heads \(4\) is not a multiple/,
     ],
     ['an odd head_dim', { head_dim: 7 }, 'CONFIG_INVALID', /head_dim is 7/],
+    ['a rope without waves', { rope_theta: 1 }, 'CONFIG_INVALID', /rope_theta is 1 where a number above 1/],
+    [
+      'a rope without waves in the newer place',
+      { rope_parameters: { rope_type: 'default', rope_theta: 0.5 } },
+      'CONFIG_INVALID',
+      /rope_theta is 0.5 where a number above 1/,
+    ],
     ['an epsilon of 0', { rms_norm_eps: 0 }, 'CONFIG_INVALID', /rms_norm_eps is 0/],
     ['an epsilon that is no float32 number', { rms_norm_eps: 1e307 }, 'CONFIG_INVALID', /rms_norm_eps is 1e\+307/],
     ['a flag that is a number', { tie_word_embeddings: 1 }, 'CONFIG_INVALID', /tie_word_embeddings is 1/],

@@ -1,6 +1,6 @@
 /** Folders of compiled graphs: found again by fingerprint, checked before use, written beside and renamed so that none is seen half-made. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GraphError } from '../errors.ts';
 import { asidePath, openPartial } from './partial-folder.ts';
@@ -59,6 +59,22 @@ export async function publishFolder(
   } finally {
     // What cannot be removed is swept away later; the error above is the one to tell.
     if (partial !== undefined) await rm(partial, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/**
+ * Lends `work` an empty folder under `cacheFolder` that goes away with it, or is swept away later when the process dies. Throws
+ * CACHE_UNWRITABLE when the file system refuses.
+ */
+export async function withScratchFolder(cacheFolder: string, work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = asidePath(cacheFolder);
+  try {
+    await mkdir(folder, { recursive: true });
+    await work(folder);
+  } catch (cause) {
+    throw isSystemError(cause) ? unwritable(cacheFolder, cause) : cause;
+  } finally {
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
 }
 

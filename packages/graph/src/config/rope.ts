@@ -62,9 +62,9 @@ function sectionOf(config: ConfigReader, { layerType }: RopeFields): ConfigReade
 }
 
 function readTheta(config: ConfigReader, parameters: ConfigReader | undefined, fields: RopeFields): number {
-  if (parameters?.has('rope_theta')) return parameters.positive('rope_theta');
-  const field = fields.theta ?? 'rope_theta';
-  const theta = config.positiveOr(field, fields.defaultTheta ?? 10_000);
+  const newer = parameters?.has('rope_theta') ? parameters : undefined;
+  const field = newer ? 'rope_theta' : (fields.theta ?? 'rope_theta');
+  const theta = (newer ?? config).positiveOr(field, fields.defaultTheta ?? 10_000);
   if (theta <= 1) throw config.fault(`${field} is ${theta} where a number above 1 belongs`);
   return theta;
 }

@@ -53,7 +53,11 @@ function droppedLayers(dropLayers: number | readonly number[], layers: number): 
     : [...new Set(dropLayers)];
   const given = JSON.stringify(dropLayers);
   const isPossible = (layer: number) => Number.isInteger(layer) && layer >= 0 && layer < layers;
-  if ((isCount && !Number.isInteger(dropLayers)) || !wanted.every(isPossible) || wanted.length >= layers) {
+  if (
+    (isCount && !(Number.isInteger(dropLayers) && dropLayers >= 0)) ||
+    !wanted.every(isPossible) ||
+    wanted.length >= layers
+  ) {
     throw wrong(
       `option trims.dropLayers is ${given}: give a number up to ${layers - 1}, or some of the layers 0 to ${layers - 1}`,
     );

@@ -1,5 +1,5 @@
 /** A trimmed model is the model whose folder was trimmed by hand. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -83,7 +83,6 @@ describe('a trimmed model', () => {
         tensors.map((tensor) => (/[kv]_proj/.test(tensor.name) ? halved(tensor, by) : tensor));
       const byHand = writeModel(join(root, `m${folders++}`), { config: { ...config, ...biased }, edit });
       const fewer = { ...byHand.config, num_key_value_heads: 2 };
-      const { writeFileSync } = await import('node:fs');
       writeFileSync(join(byHand.folder, 'config.json'), JSON.stringify(fewer));
       expect(await logitsOf(trimmed)).toEqual(await logitsOf(await compile(byHand.folder, { weights: format })));
       expect(trimmed.shape.kvHeads).toBe(2);
@@ -118,11 +117,18 @@ describe('a trimmed model', () => {
     const same = await compile(folder, { trims: { dropLayers: 0, kvHeads: 4 } });
     expect(names.has(same.fingerprint)).toBe(true);
     expect(same.untrimmed).toBeUndefined();
-    expect(readdirSync(cacheFolder).filter((name) => name.startsWith('.trimmed-'))).toEqual([]);
+    expect(readdirSync(cacheFolder).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('cannot be kept in a file, and says so', async () => {
+    writeFileSync(join(root, 'file'), '');
+    const refused = compile(model(), { trims: { kvHeads: 2 }, cacheFolder: join(root, 'file') });
+    await expect(refused).rejects.toMatchObject({ code: 'CACHE_UNWRITABLE' });
   });
 
   it.each<[object, RegExp]>([
     [{ dropLayers: 4 }, /dropLayers is 4: give a number up to 3, or some of the layers 0 to 3/],
+    [{ dropLayers: -1 }, /dropLayers is -1/],
     [{ dropLayers: [7] }, /dropLayers is \[7\]/],
     [{ dropLayers: 0.5 }, /dropLayers is 0.5/],
     [{ kvHeads: 3 }, /kvHeads is 3: give a divisor of the model's 4/],
