@@ -1,7 +1,7 @@
 import { createKvCache, type KvCache } from '@octavo/kv';
 
 export const PAGE_SIZE = 16;
-export const PROMPT_TOKENS = 1_000;
+const PROMPT_TOKENS = 1_000;
 // The last token is never matched, so the prompt's page 62 is matched by 7 of its rows.
 export const EXPECTED_MATCH = PROMPT_TOKENS - 1;
 const PROMPT_PAGES = Math.ceil(PROMPT_TOKENS / PAGE_SIZE);

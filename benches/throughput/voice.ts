@@ -9,7 +9,7 @@ const SYSTEM =
   'If you do not know, say so. Units are metric and times are local.';
 
 /** What people say first. */
-export const OPENINGS: readonly string[] = [
+const OPENINGS: readonly string[] = [
   "What's the weather like today?",
   'Set a timer for 10 minutes',
   'Set an alarm for 7 tomorrow morning',

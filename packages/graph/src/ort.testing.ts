@@ -134,7 +134,7 @@ export interface StepStore {
 }
 
 /** The graph's inputs for a step. */
-export function feedsOf(model: CompiledModel, step: StepSpec, store: StepStore): Record<string, OrtTensor> {
+function feedsOf(model: CompiledModel, step: StepSpec, store: StepStore): Record<string, OrtTensor> {
   return {
     [stepInputs.tokens]: ints(step.tokens, [step.tokens.length]),
     [stepInputs.positions]: ints(step.positions, [step.positions.length]),

@@ -150,7 +150,7 @@ function checkStats(plan: StepPlan, inspection: PlanInspection, violations: stri
 }
 
 /** Page -> its index in the table of `sequence`. */
-export function indexesOf(inspection: PlanInspection, sequence: number): ReadonlyMap<number, number> {
+function indexesOf(inspection: PlanInspection, sequence: number): ReadonlyMap<number, number> {
   const indexes = new Map<number, number>();
   const planned = inspection.planned(sequence);
   if (planned === undefined) return indexes;

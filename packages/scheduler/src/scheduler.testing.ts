@@ -7,7 +7,7 @@ import type { LevelPlan, StepPlan, StepResult } from './step-plan.ts';
 import type { FinishReason, SequenceRequest, SequenceUsage, StepSource } from './step-source.ts';
 
 /** The token after a prefix: a function of all of its tokens and nothing else. Below `alphabet`. */
-export function nextToken(prefix: ArrayLike<number>, count: number, alphabet: number): number {
+function nextToken(prefix: ArrayLike<number>, count: number, alphabet: number): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < count; at += 1) hash = Math.imul(hash ^ (prefix[at]! + 1), 0x01000193);
   hash ^= hash >>> 15;

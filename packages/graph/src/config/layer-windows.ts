@@ -10,7 +10,7 @@ const layerTypes: ReadonlyMap<unknown, LayerType> = new Map([
 ]);
 
 /** `layer_types`, which newer configs spell out; undefined when it is absent. Throws CONFIG_INVALID. */
-export function readLayerTypes(config: ConfigReader, layers: number): readonly LayerType[] | undefined {
+function readLayerTypes(config: ConfigReader, layers: number): readonly LayerType[] | undefined {
   if (!config.has('layer_types')) return undefined;
   const names = config.texts('layer_types');
   if (names.length !== layers) throw config.fault(`layer_types has ${names.length} entries for ${layers} layers`);

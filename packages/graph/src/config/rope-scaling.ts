@@ -23,7 +23,7 @@ export interface ScaledRope {
 type ScaleRope = (scaling: ConfigReader, rope: UnscaledRope) => ScaledRope;
 
 /** theta ^ (-2 pair / rotaryDim) for each pair. Pure. */
-export function plainFrequencies({ theta, rotaryDim }: UnscaledRope): number[] {
+function plainFrequencies({ theta, rotaryDim }: UnscaledRope): number[] {
   return Array.from({ length: rotaryDim / 2 }, (_, pair) => theta ** ((-2 * pair) / rotaryDim));
 }
 

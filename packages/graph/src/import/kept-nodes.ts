@@ -63,7 +63,7 @@ export function whole(analysis: Analysis, name: string): string {
 }
 
 /** Whether nothing behind the value is needed: it is there from the start, or made anew. */
-export function isLeaf(analysis: Analysis, name: string): boolean {
+function isLeaf(analysis: Analysis, name: string): boolean {
   return analysis.fact(name).isPositions || isInline(analysis, name);
 }
 

@@ -55,7 +55,7 @@ export async function* readFloatColumns(tensor: WeightTensor): AsyncGenerator<Fl
 }
 
 /** Little-endian elements of `type` as float32. `bytes` begins on a multiple of 4 in its buffer. */
-export function widen(type: FloatType, bytes: Uint8Array, into: Float32Array): void {
+function widen(type: FloatType, bytes: Uint8Array, into: Float32Array): void {
   if (type === 'float32') {
     into.set(new Float32Array(bytes.buffer, bytes.byteOffset, into.length));
     return;

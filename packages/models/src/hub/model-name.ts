@@ -26,7 +26,7 @@ export function parseModelName(text: string): ModelName | undefined {
   return isRevision(revision) ? { name, revision } : undefined;
 }
 
-export function isRevision(text: string): boolean {
+function isRevision(text: string): boolean {
   return REVISION.test(text);
 }
 

@@ -127,7 +127,7 @@ function printReport(report: DemoReport, output: Output): void {
 }
 
 /** The two runs side by side. Pure. */
-export function formatDemoTable({ sharingOff, sharingOn }: DemoReport): string {
+function formatDemoTable({ sharingOff, sharingOn }: DemoReport): string {
   const rows: readonly (readonly [string, (numbers: RunNumbers) => string])[] = [
     ['correct answers', ({ correctAnswers, questions }) => `${correctAnswers} of ${questions}`],
     ['prompt tokens', ({ promptTokens }) => formatCount(promptTokens)],

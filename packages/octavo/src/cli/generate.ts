@@ -109,7 +109,7 @@ async function streamToPerson(engine: Engine, request: GenerateRequest, context:
 }
 
 /** One line for a person: why it ended, what was reused, how long it took. Pure. */
-export function describeResult(result: GenerateResult): string {
+function describeResult(result: GenerateResult): string {
   const { usage, timings, finishReason } = result;
   const seconds = (timings.totalMs / 1000).toFixed(2);
   return (

@@ -2,7 +2,7 @@
 import type { Question } from './workload.ts';
 
 /** What the model says when the description lacks the fact. */
-export const NOT_STATED = "The description doesn't say.";
+const NOT_STATED = "The description doesn't say.";
 
 /**
  * "Value correct": the answer contains the expected value as a whole, not as part of a longer number or word; or, for a fact that

@@ -5,7 +5,7 @@ import type { EvalItem } from './eval-set.ts';
 import type { Measured, Setting } from './settings.ts';
 
 /** Questions in flight. */
-export const TUNE_CONCURRENCY = 16;
+const TUNE_CONCURRENCY = 16;
 
 export interface MeasureOptions {
   readonly signal: AbortSignal;

@@ -173,7 +173,7 @@ const constant: Operator = {
 };
 
 /** What a Constant node holds, in any of the attributes that it may be written with. */
-export function constantOf(node: SourceNode): { shape: TensorShape; elements: () => Elements | undefined } | undefined {
+function constantOf(node: SourceNode): { shape: TensorShape; elements: () => Elements | undefined } | undefined {
   for (const attribute of node.attributes.values()) {
     switch (attribute.kind) {
       case 'tensor': {
