@@ -76,6 +76,8 @@ export interface PastGraph {
   readonly constants: Readonly<Record<string, PastGraphConstant>>;
   /** Rows of one sequence change each other's values, so that K/V depend on how a prompt was cut: nothing may be shared. */
   readonly mixesRows: boolean;
+  /** What was made for one row with its past is given one row a run: several might see each other. */
+  readonly oneRowRuns: boolean;
 }
 
 export interface PastGraphConstant {

@@ -11,12 +11,18 @@ import type { PageStore } from '../storage/page-store.ts';
 import { PastRows } from './past-rows.ts';
 import { openSession, type SessionOptions } from './session.ts';
 
-/** Where the rows of one sequence are in its step. */
+/** Where the rows of one sequence, or the next of them, are in its step. */
 interface Stretch {
   readonly firstRow: number;
   readonly rows: number;
+  /** Slots of what is in pages. */
   readonly past: Int32Array;
+  /** Rows of the step that were run before these: what came out of that run holds their past, pages included. */
+  readonly before: number;
+  readonly earlier?: Outputs;
 }
+
+type Outputs = Readonly<Record<string, OnnxValue>>;
 
 interface Step {
   readonly plan: StepPlan;
@@ -30,12 +36,15 @@ export class PastRunner implements ModelRunner {
   readonly shape: ModelShape;
   readonly #session: InferenceSession;
   readonly #past: PastGraph;
+  /** An export may hand out logits of the last row alone: known when it first does. */
+  #oneRowRuns: boolean;
   #rows: PastRows | undefined;
   #disposal: Promise<void> | undefined;
 
   private constructor(shape: ModelShape, past: PastGraph, session: InferenceSession) {
     this.shape = shape;
     this.#past = past;
+    this.#oneRowRuns = past.oneRowRuns;
     this.#session = session;
   }
 
@@ -62,10 +71,8 @@ export class PastRunner implements ModelRunner {
     for (let place = 0; place < plan.sequenceCount; place += 1) {
       const firstRow = plan.firstRow[place] as number;
       const rows = plan.scheduledTokens[place] as number;
-      await this.#runStretch(
-        { plan, store, outputs, fullAt },
-        { firstRow, rows, past: this.#rows.slotsOf(plan, firstRow) },
-      );
+      const past = this.#rows.slotsOf(plan, firstRow);
+      await this.#runSequence({ plan, store, outputs, fullAt }, { firstRow, rows, past, before: 0 });
     }
     return outputs;
   }
@@ -75,7 +82,22 @@ export class PastRunner implements ModelRunner {
     return this.#disposal;
   }
 
-  async #runStretch(step: Step, stretch: Stretch): Promise<void> {
+  async #runSequence(step: Step, stretch: Stretch): Promise<void> {
+    if (!this.#oneRowRuns) {
+      const made = await this.#runStretch(step, stretch);
+      if (this.#takeLogits(step, stretch, made[this.#past.logits])) return;
+      this.#oneRowRuns = true;
+    }
+    let earlier: Outputs | undefined;
+    for (let before = 0; before < stretch.rows; before += 1) {
+      const firstRow = stretch.firstRow + before;
+      const row = { firstRow, rows: 1, past: stretch.past, before, ...(earlier && { earlier }) };
+      earlier = await this.#runStretch(step, row);
+      this.#takeLogits(step, row, earlier[this.#past.logits]);
+    }
+  }
+
+  async #runStretch(step: Step, stretch: Stretch): Promise<Outputs> {
     const started = performance.now();
     const feeds = this.#feeds(step, stretch);
     (step.outputs as { prepareMs: number }).prepareMs += performance.now() - started;
@@ -84,19 +106,21 @@ export class PastRunner implements ModelRunner {
       this.#takeRows(step, stretch, { layer, present: made[presentKey], into: step.outputs.newKeys });
       this.#takeRows(step, stretch, { layer, present: made[presentValue], into: step.outputs.newValues });
     });
-    this.#takeLogits(step, stretch, made[this.#past.logits]);
+    return made;
   }
 
-  #feeds({ plan, store }: Step, { firstRow, rows, past }: Stretch): Record<string, Tensor> {
+  #feeds({ plan, store }: Step, { firstRow, rows, past, before, earlier }: Stretch): Record<string, Tensor> {
     const { tokens, mask, positions, layers, constants } = this.#past;
     const feeds: Record<string, Tensor> = {};
     const end = firstRow + rows;
+    const context = past.length + before + rows;
     feeds[tokens] = this.#integers(tokens, plan.tokens.subarray(firstRow, end));
-    if (mask !== undefined) feeds[mask] = this.#integers(mask, new Int32Array(past.length + rows).fill(1));
+    if (mask !== undefined) feeds[mask] = this.#integers(mask, new Int32Array(context).fill(1));
     if (positions !== undefined) feeds[positions] = this.#integers(positions, plan.positions.subarray(firstRow, end));
-    layers.forEach(({ pastKey, pastValue }, layer) => {
-      feeds[pastKey] = this.#pastTensor(store, store.keys.elements[layer] as Float32Array, past);
-      feeds[pastValue] = this.#pastTensor(store, store.values.elements[layer] as Float32Array, past);
+    layers.forEach(({ pastKey, pastValue, presentKey, presentValue }, layer) => {
+      const [keys, values] = [store.keys.elements[layer], store.values.elements[layer]] as [Float32Array, Float32Array];
+      feeds[pastKey] = (earlier?.[presentKey] as Tensor | undefined) ?? this.#pastTensor(store, keys, past);
+      feeds[pastValue] = (earlier?.[presentValue] as Tensor | undefined) ?? this.#pastTensor(store, values, past);
     });
     for (const [name, constant] of Object.entries(constants)) feeds[name] = constantTensor(constant);
     return feeds;
@@ -129,16 +153,17 @@ export class PastRunner implements ModelRunner {
   /** The last rows of a present tensor are the new ones. */
   #takeRows(
     { plan }: Step,
-    { firstRow, rows, past }: Stretch,
+    { firstRow, rows, past, before }: Stretch,
     of: { layer: number; present: OnnxValue | undefined; into: Float32Array },
   ): void {
     const { kvHeads, headDim } = this.shape;
-    const tokens = past.length + rows;
+    const older = past.length + before;
+    const tokens = older + rows;
     const present = elementsOf(of.present, kvHeads * tokens * headDim);
     const isHalf = present instanceof Uint16Array;
     for (let row = 0; row < rows; row += 1) {
       for (let head = 0; head < kvHeads; head += 1) {
-        const from = (head * tokens + past.length + row) * headDim;
+        const from = (head * tokens + older + row) * headDim;
         const to = ((of.layer * plan.rowCount + firstRow + row) * kvHeads + head) * headDim;
         for (let i = 0; i < headDim; i += 1) {
           const element = present[from + i] as number;
@@ -148,18 +173,23 @@ export class PastRunner implements ModelRunner {
     }
   }
 
-  #takeLogits({ plan, outputs, fullAt }: Step, { firstRow, rows }: Stretch, logits: OnnxValue | undefined): void {
+  /** False: there are logits of the last row alone, and those of others are wanted. */
+  #takeLogits({ plan, outputs, fullAt }: Step, { firstRow, rows }: Stretch, logits: OnnxValue | undefined): boolean {
     const { vocabulary } = this.shape;
-    const all = elementsOf(logits, rows * vocabulary);
+    const given = logits?.data.length === vocabulary ? 1 : rows;
+    const all = elementsOf(logits, given * vocabulary);
+    const skipped = rows - given;
     for (let head = 0; head < plan.headCount; head += 1) {
       const row = (plan.headRow[head] as number) - firstRow;
       if (row < 0 || row >= rows) continue;
-      const raw = all.subarray(row * vocabulary, (row + 1) * vocabulary);
+      if (row < skipped) return false;
+      const raw = all.subarray((row - skipped) * vocabulary, (row - skipped + 1) * vocabulary);
       const own = raw instanceof Uint16Array ? Float32Array.from(raw, fromHalf) : raw;
       outputs.argmax[head] = argmaxOf(own);
       const full = fullAt[head] as number;
       if (full >= 0) outputs.logits.set(own, full * vocabulary);
     }
+    return true;
   }
 }
 

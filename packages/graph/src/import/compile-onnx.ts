@@ -29,7 +29,7 @@ export const MAX_CONTEXT_TOKENS = 1 << 16;
 const IMPORT_FILE = 'import.json';
 
 /** Raise it whenever the same export would become another graph. */
-const IMPORT_VERSION = 3;
+const IMPORT_VERSION = 4;
 
 type Imported = Pick<CompiledModel, 'shape' | 'weights' | 'notices' | 'past'>;
 

@@ -41,7 +41,7 @@ export interface ConstantInput {
 }
 
 /** Inputs that choose among ways to run: the one with a past (merged decoders of optimum), and logits of all rows (0 of transformers). */
-const choices: ReadonlyMap<string, number> = new Map([
+export const choices: ReadonlyMap<string, number> = new Map([
   ['use_cache_branch', 1],
   ['num_logits_to_keep', 0],
   ['logits_to_keep', 0],

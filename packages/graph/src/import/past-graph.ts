@@ -55,11 +55,19 @@ export function describePast(
     integerTypes: integerTypes as Record<string, string>,
     constants,
     mixesRows: mixing !== undefined,
+    // The branch with a past was exported with one row after it; whether it masks several was not recognised.
+    oneRowRuns: graph.isMerged === true,
   };
   const slow = `the export runs as it is, one sequence at a time with its past copied for each step, because its attention was not recognised: ${reason}`;
-  if (mixing === undefined) return { shape, past, notices: [slow] };
+  const notices = [slow];
+  if (past.oneRowRuns) {
+    notices.push(
+      'each token of a prompt is a run of its own: the branch with a past of a merged export is made for one token',
+    );
+  }
+  if (mixing === undefined) return { shape, past, notices };
   const alone = `nothing is shared between prompts: node ${mixing} makes K and V depend on more than the tokens before them`;
-  return { shape, past, notices: [slow, alone] };
+  return { shape, past, notices: [...notices, alone] };
 }
 
 function vocabularyOf(graph: SourceGraph, names: PastInterface, config: OnnxConfig): number {

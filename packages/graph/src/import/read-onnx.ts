@@ -11,6 +11,7 @@ import {
 } from 'onnx-buf';
 import { GraphError } from '../errors.ts';
 import { readExactly } from '../weights/exact-bytes.ts';
+import { chooseBranches } from './chosen-branch.ts';
 import type { SourceFiles } from './external-data.ts';
 import { elementTypeOf, readTensor, type TensorContext } from './read-tensor.ts';
 import type { SourceAttribute, SourceGraph, SourceNode, SourceTensor, SourceValue } from './source-graph.ts';
@@ -60,8 +61,9 @@ function readOpset(model: ModelProto, file: string): number {
 async function readGraph(graph: GraphProto, opset: number, context: TensorContext): Promise<SourceGraph> {
   const { file, files } = context;
   if (graph.sparseInitializer.length > 0) throw unsupported(file, 'has sparse initializers: export it with dense ones');
+  const chosen = chooseBranches(graph);
   const initializers = new Map<string, SourceTensor>();
-  for (const tensor of graph.initializer) {
+  for (const tensor of chosen.initializers) {
     if (initializers.has(tensor.name) || tensor.name === '')
       throw malformed(file, `has two initializers named ${JSON.stringify(tensor.name)}`);
     initializers.set(tensor.name, await readTensor(tensor, tensor.name, context));
@@ -72,8 +74,10 @@ async function readGraph(graph: GraphProto, opset: number, context: TensorContex
   const given = new Set([...initializers.keys(), ...inputs.map(({ name }) => name)]);
   if (new Set(inputs.map(({ name }) => name)).size < inputs.length) throw malformed(file, 'has two inputs of one name');
   const nodes: SourceNode[] = [];
-  for (const node of graph.node) nodes.push(await readNode(node, context));
-  return { file, opset, inputs, outputs, initializers, nodes: orderNodes(nodes, { file, given }), files: files.files };
+  for (const node of chosen.nodes) nodes.push(await readNode(node, context));
+  const { isMerged } = chosen;
+  const ordered = orderNodes(nodes, { file, given });
+  return { file, opset, inputs, outputs, initializers, nodes: ordered, isMerged, files: files.files };
 }
 
 async function readNode(node: NodeProto, context: TensorContext): Promise<SourceNode> {

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as attention from './attention-styles.testing.ts';
 import { type StyleOptions, small, writeStyle } from './export-styles.testing.ts';
+import { merged } from './merged-export.testing.ts';
 import { changed, compile, errorOf, graphOf, plain, write } from './written-export.testing.ts';
 
 describe('an export that is not recognised', () => {
@@ -38,6 +39,15 @@ describe('an export that is not recognised', () => {
       });
     },
   );
+
+  it('and is merged is run a token at a time, since nothing tells that its branch with a past masks several', async () => {
+    const model = await compile(write(merged(writeStyle(mixed).bytes)));
+    expect(model.past).toMatchObject({ oneRowRuns: true, mixesRows: false });
+    expect(model.notices).toEqual([
+      expect.stringMatching(/node \/ReduceMax_\d+/),
+      expect.stringMatching(/each token of a prompt is a run of its own/),
+    ]);
+  });
 
   it('because its activations are quantised over the batch shares nothing', async () => {
     const options: StyleOptions = {

@@ -60,6 +60,8 @@ export interface SourceGraph {
   readonly initializers: ReadonlyMap<string, SourceTensor>;
   /** In an order in which every node follows those that it reads. */
   readonly nodes: readonly SourceNode[];
+  /** The file holds a second way to run, which was left out (chosen-branch.ts). */
+  readonly isMerged?: boolean;
   /** The ONNX file, and files with external data. */
   readonly files: readonly WeightFile[];
 }

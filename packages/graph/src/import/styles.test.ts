@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ import {
   small,
   writeStyle,
 } from './export-styles.testing.ts';
+import { merged } from './merged-export.testing.ts';
 import { logitsOfExport } from './run-export.testing.ts';
 
 let scratch: string;
@@ -134,6 +135,20 @@ describe('an export in the style of', () => {
       const last = Math.min(ids.length, (chunk + 1) * 6) - 1;
       expect(deviation(logits, expected[last] as Float32Array)).toBeLessThan(tolerance);
     });
+  });
+});
+
+describe('a merged export', () => {
+  const options: StyleOptions = { attention: attention.eager, external: 'model.onnx_data' };
+  it.each([false, true])('runs over pages as its branch with a past (outputs renamed: %s)', async (renamed) => {
+    const source = write(`merged-${renamed}`, options);
+    const expected = await logitsOfExport(source.onnxFile, ids, options);
+    writeFileSync(source.onnxFile, merged(readFileSync(source.onnxFile), { renamed }));
+    const model = await compile(source);
+    expect(model.notices).toBeUndefined();
+    const made = await pagedLogits(model);
+    expect(made).toHaveLength(4);
+    expect(deviation(made.at(-1) as Float32Array, expected.at(-1) as Float32Array)).toBeLessThan(2e-5);
   });
 });
 
