@@ -10,6 +10,7 @@ import { resolveAttentions } from './attention.ts';
 import { decomposeAttention } from './decompose.ts';
 import type { PastInterface } from './interface.ts';
 import { findKept } from './kept-nodes.ts';
+import { withAllRows } from './last-row.ts';
 import { anySizes, type ProbeSizes, Probes, promptOrRow } from './probes.ts';
 import { Rebuild } from './rebuild.ts';
 import type { ResolvedAttention } from './resolved-attention.ts';
@@ -60,6 +61,8 @@ function importAt(
   const { names } = wanted;
   const probes = new Probes(source, names, sizes(wanted.contextTokens));
   const analysis = new Analysis(source, names, probes);
+  const withAll = withAllRows(analysis);
+  if (withAll !== undefined) return importAt(sizes, withAll, wanted);
   const attentions = resolveAttentions(analysis);
   const vocabulary = vocabularyOf(analysis);
   const heads = attentions[0]?.heads ?? 0;

@@ -138,6 +138,40 @@ describe('an export in the style of', () => {
   });
 });
 
+describe('an export with logits of the last row alone', () => {
+  const ways: Record<string, NonNullable<StyleOptions['tail']>> = {
+    'a Slice': ({ w }, x) => w.node('Slice', [x, w.ints([-1]), w.ints([2 ** 40]), w.ints([1])]),
+    'a Gather and an Unsqueeze': ({ w }, x) =>
+      w.node('Unsqueeze', [w.node('Gather', [x, w.ints(-1)], { axis: 1 }), w.ints([1])]),
+    'a Gather of where the rows end': (m, x) => {
+      const last = m.w.node('Sub', [m.vector(m.extent(x, 1)), m.w.ints([1])]);
+      return m.w.node('Gather', [x, last], { axis: 1 });
+    },
+  };
+  it.each(Object.keys(ways))('cut by %s runs over pages with logits of every row', async (way) => {
+    const options: StyleOptions = { attention: attention.eager };
+    const whole = write(`whole-${way}`, options);
+    const expected = await logitsOfExport(whole.onnxFile, ids, options);
+    const tail = ways[way] as NonNullable<StyleOptions['tail']>;
+    const model = await compile(write(`last-${way}`, { ...options, tail }));
+    expect(model.notices).toBeUndefined();
+    const made = await pagedLogits(model);
+    expect(made).toHaveLength(4);
+    made.forEach((logits, chunk) => {
+      const last = Math.min(ids.length, (chunk + 1) * 6) - 1;
+      expect(deviation(logits, expected[last] as Float32Array)).toBeLessThan(2e-5);
+    });
+  });
+
+  it.each<[string, NonNullable<StyleOptions['tail']>, RegExp]>([
+    ['the first row', ({ w }, x) => w.node('Slice', [x, w.ints([0]), w.ints([1]), w.ints([1])]), /of shape \[1,1,40\]/],
+    ['all rows less the last', (m, x) => m.w.node('Sub', [x, ways['a Slice']?.(m, x) as string]), /node \/Slice_\d+/],
+  ])('is not what one with %s is taken for', async (name, tail, said) => {
+    const model = await compile(write(name, { attention: attention.eager, tail }));
+    expect(model.notices?.[0]).toMatch(said);
+  });
+});
+
 describe('a merged export', () => {
   const options: StyleOptions = { attention: attention.eager, external: 'model.onnx_data' };
   it.each([false, true])('runs over pages as its branch with a past (outputs renamed: %s)', async (renamed) => {
