@@ -33,7 +33,10 @@ export interface EngineOptions {
    * each sequence. Default false: the same tokens up to rounding, and shared pages are read once a step.
    */
   readonly deterministic?: boolean;
-  /** True: idle threads of the runtime poll for work. Faster on a machine that does nothing else, far slower on a busy one. Default false. */
+  /**
+   * Whether threads of the runtime poll for work for some microseconds before they sleep, within a step only; between steps they sleep.
+   * False saves a little power where steps are rare; steps then take up to a quarter longer. Default true.
+   */
   readonly spinning?: boolean;
   /** Tokens a page. Default 16. */
   readonly pageSize?: number;

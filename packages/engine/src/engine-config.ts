@@ -95,7 +95,7 @@ export function engineConfig(options: EngineOptions): EngineConfig {
     weights: options.weights ?? 'f32',
     kvType: options.kvType ?? 'f32',
     deterministic: options.deterministic ?? false,
-    spinning: options.spinning ?? false,
+    spinning: options.spinning ?? true,
     pageSize: options.pageSize ?? 16,
     maxSequences: options.maxSequences ?? 16,
     tokenBudget: options.tokenBudget ?? 256,

@@ -55,8 +55,6 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
   onProgress({ status: 'load', loaded: 0, total: 1 });
   const runner = await openRunner(compiled, {
     threads: config.threads ?? defaultThreads(compiled.shape),
-    // Polling threads make an idle machine up to twice as fast, and are several times slower as soon as something else runs on it:
-    // a server's own event loop, for one.
     spinning: config.spinning,
   });
   try {

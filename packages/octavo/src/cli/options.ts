@@ -38,7 +38,7 @@ export function addEngineOptions(command: Command): Command {
     .addOption(wholeOption('--max-sequences <n>', 'sequences in one step at most', 1))
     .addOption(wholeOption('--threads <n>', 'threads of the runtime', 1))
     .option('--deterministic', 'the same bits for a request, whatever else runs')
-    .option('--spinning', 'idle threads poll for work: for a machine that does nothing else')
+    .option('--no-spinning', 'threads of the runtime sleep at once when they have nothing to do')
     .addOption(wholeOption('--drop-layers <n>', 'leave out so many of the last layers before the very last', 1))
     .addOption(wholeOption('--kv-heads <n>', 'K/V heads to be left, a divisor of those of the model', 1))
     .addOption(
@@ -61,7 +61,9 @@ export function engineOptions(flags: EngineFlags, env: Environment): EngineOptio
   const ofModel = { weights, kvType, deterministic, contextTokens };
   const trims = defined({ dropLayers, kvHeads, kvHeadsBy, windowTokens });
   const options = {
-    ...defined({ ...ofModel, pages, memory, pageSize, maxSequences, threads, spinning }),
+    // A flag that takes away is true when nobody gave it.
+    ...(spinning === false ? { spinning } : {}),
+    ...defined({ ...ofModel, pages, memory, pageSize, maxSequences, threads }),
     ...(Object.keys(trims).length === 0 ? {} : { trims }),
   };
   return { ...options, cacheFolder: flags.cacheFolder ?? cacheFolder(env) };
