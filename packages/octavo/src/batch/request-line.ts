@@ -1,5 +1,6 @@
 /** One line of a request file: what it may hold, and how it becomes a request. */
 import type { ChatRequest, GenerateRequest, Message, RequestOptions } from '@octavo/engine';
+import { isRecord, parseJsonLine } from '../json-line.ts';
 
 export type LineId = string | number;
 
@@ -62,13 +63,9 @@ const fieldKinds: Readonly<Record<string, FieldKind>> = {
 
 /** Reads one line. Never throws: what is wrong with it is an expected answer. Pure. */
 export function parseRequestLine(line: string): RequestLine {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(line);
-  } catch {
-    return { ok: false, id: null, reason: 'it is not JSON; write one object a line' };
-  }
-  if (!isRecord(fields)) return { ok: false, id: null, reason: 'it is not an object; write one object a line' };
+  const parsed = parseJsonLine(line);
+  if (!parsed.ok) return { ...parsed, id: null };
+  const { fields } = parsed;
   const id = typeof fields.id === 'string' || typeof fields.id === 'number' ? fields.id : null;
   const reason = fieldProblem(fields) ?? inputProblem(fields);
   if (reason !== undefined) return { ok: false, id, reason };
@@ -93,10 +90,6 @@ function inputProblem(fields: Readonly<Record<string, unknown>>): string | undef
   const names = Object.keys(inputKinds);
   const given = names.filter((name) => Object.hasOwn(fields, name));
   return given.length === 1 ? undefined : `it has ${given.length} of ${names.join(', ')}; give exactly one`;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isArrayOf(value: unknown, accepts: (item: unknown) => boolean): boolean {

@@ -2,7 +2,7 @@
 import { type EngineOptions, similarity, tagSets } from '@octavo/engine';
 import { type Command, Option } from 'commander';
 import { type BatchAnswer, type BatchSummary, serveBatch } from '../batch/serve-batch.ts';
-import { addCacheFileOption, type CacheFileFlags, withCacheFile } from './cache-file.ts';
+import { addCacheFileOption, assertCacheFile, type CacheFileFlags, withCacheFile } from './cache-file.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
 import { isSameFile, type LineFile, openLineFile, openLines } from './files.ts';
@@ -70,6 +70,7 @@ async function batch(requestsPath: string, flags: BatchFlags, context: CommandCo
       `--out is the request file itself (${flags.out}); give another file.`,
     );
   }
+  assertCacheFile(flags);
   const requests = await openLines(requestsPath, { stdin: context.stdin, signal: context.interrupt.signal });
   let answers: LineFile | undefined;
   try {

@@ -1,6 +1,8 @@
 /** `--cache-file`: the cache of one run is there for the next. */
-import type { Engine } from '@octavo/engine';
+import { statSync } from 'node:fs';
+import { type CacheFileView, type Engine, readCacheFile } from '@octavo/engine';
 import type { Command } from 'commander';
+import { CommandError } from './errors.ts';
 import { formatBytes, formatCount, type Output } from './output.ts';
 
 export interface CacheFileFlags {
@@ -14,8 +16,25 @@ export function addCacheFileOption(command: Command): Command {
   );
 }
 
+/** A cache file, looked at without a model. Throws UNREADABLE_FILE or INVALID_FILE. */
+export function readCacheView(path: string): Extract<CacheFileView, { ok: true }> {
+  const view = readCacheFile(path);
+  if (view.ok) return view;
+  const code = view.refusal.reason === 'unreadable' ? 'UNREADABLE_FILE' : 'INVALID_FILE';
+  throw new CommandError(code, `${path}: ${view.refusal.message}`);
+}
+
+/** To be called before a model is loaded. Throws INVALID_FILE for a file of something else: named by mistake, it would be written over. */
+export function assertCacheFile({ cacheFile }: CacheFileFlags): void {
+  if (cacheFile === undefined) return;
+  const view = readCacheFile(cacheFile);
+  // An empty one, as `mktemp` makes it, has nothing to lose.
+  if (view.ok || view.refusal.reason !== 'not-a-cache-file' || statSync(cacheFile).size === 0) return;
+  throw new CommandError('INVALID_FILE', `${cacheFile} is no cache file and would be written over; give another path.`);
+}
+
 /**
- * Lends `work` what the file holds, and writes the file when it is done. A file that does not fit is told to the person and replaced; one that
+ * Lends `work` what the file holds, and writes the file when it is done. A cache file that does not fit is told to the person and replaced; one that
  * is not there is no matter. What `work` throws is thrown without writing.
  */
 export async function withCacheFile<Value>(

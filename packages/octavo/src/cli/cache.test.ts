@@ -98,6 +98,21 @@ describe('--cache-file', () => {
     expect(stderr()).toContain('[3 pages, 4.1 kB, written to x.cache]');
   });
 
+  it('is refused before anything is loaded when it is a file of something else, which would be lost', async () => {
+    const path = join(folder, 'broken.cache');
+    const lines = join(folderWith({ 'p.jsonl': '{"prompt": "a"}' }), 'p.jsonl');
+    for (const command of [
+      ['chat', '--system', 'S'],
+      ['warm', lines],
+      ['batch', lines, '--out', join(folder, 'out.jsonl')],
+    ]) {
+      const { run, stderr, log } = fakeHost({ stdin: 'hi' });
+      expect(await run(...command, '--cache-file', path)).toBe(2);
+      expect(stderr()).toMatch(/^octavo: INVALID_FILE: .*broken\.cache is no cache file and would be written over/);
+      expect(log.opened).toEqual([]);
+    }
+  });
+
   it('tells a person why a file is not used, and goes on', async () => {
     const refusal = { reason: 'model', message: 'The file is of another model.' } as const;
     const { run, stderr, log } = fakeHost({ stdin: 'hi', cacheImport: { pages: 0, bytes: 0, refusal } });
@@ -133,6 +148,12 @@ describe('octavo warm', () => {
     expect(await run('warm', path, '--cache-file', 'x.cache', '--pin')).toBe(2);
     expect(stderr()).toMatch(/^octavo: MISSING_OPTION: .*--pin-budget-pages/);
     expect(log.opened).toEqual([]);
+  });
+
+  it('computes or exports, not both', async () => {
+    const { run, stderr } = fakeHost();
+    expect(await run('warm', 'p.jsonl', '--export', join(folder, 'x.jsonl'), '--cache-file', file)).toBe(2);
+    expect(stderr()).toMatch(/^octavo: CONFLICTING_OPTIONS: /);
   });
 
   it('writes down what a cache file has learned, which it can read again', async () => {

@@ -1,10 +1,10 @@
 /** `octavo cache`: what a cache file holds. */
-import { type CacheTreeEntry, readCacheFile } from '@octavo/engine';
+import type { CacheTreeEntry } from '@octavo/engine';
 import { openText, type TextCodec } from '@octavo/text';
 import type { Command } from 'commander';
+import { readCacheView } from './cache-file.ts';
 import { drawTree } from './cache-tree.ts';
 import type { CommandContext } from './context.ts';
-import { CommandError } from './errors.ts';
 import { addModelOptions, findModel, type ModelFlags } from './model.ts';
 import { formatBytes, formatCount } from './output.ts';
 
@@ -34,11 +34,7 @@ export function addCache(program: Command, context: CommandContext): void {
 
 async function cache(file: string, flags: CacheFlags, context: CommandContext): Promise<void> {
   const { output } = context;
-  const view = readCacheFile(file);
-  if (!view.ok) {
-    const code = view.refusal.reason === 'unreadable' ? 'UNREADABLE_FILE' : 'INVALID_FILE';
-    throw new CommandError(code, `${file}: ${view.refusal.message}`);
-  }
+  const view = readCacheView(file);
   const { ok: _, ...fields } = view;
   const text = flags.ids === true ? undefined : await tokenizerOf(flags, context);
   const decode = (ids: readonly number[]) => decodeKnown(text, ids);

@@ -4,7 +4,7 @@ import type { Engine, GenerateResult, Message } from '@octavo/engine';
 import type { Command } from 'commander';
 import { readCatalog, systemPrompt } from '../demo/workload.ts';
 import { shippedModel } from '../shipped-model.ts';
-import { addCacheFileOption, type CacheFileFlags, withCacheFile } from './cache-file.ts';
+import { addCacheFileOption, assertCacheFile, type CacheFileFlags, withCacheFile } from './cache-file.ts';
 import { drawTree } from './cache-tree.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
@@ -61,6 +61,7 @@ export function addChat(program: Command, context: CommandContext): void {
 }
 
 async function chat(model: string | undefined, flags: ChatFlags, context: CommandContext): Promise<void> {
+  assertCacheFile(flags);
   const system = await systemMessage(model, flags, context);
   const options = { ...engineOptions(flags, context.env), ...truncationOptions(flags), ...lifetimeOptions(flags) };
   const named = { ...flags, ...defined({ model }) };

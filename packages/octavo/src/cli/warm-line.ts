@@ -1,6 +1,7 @@
 /** One line of a file of prompts to warm. */
 import type { WarmPrompt } from '@octavo/engine';
 import { parseRequestLine } from '../batch/request-line.ts';
+import { parseJsonLine } from '../json-line.ts';
 
 export type WarmLine =
   | { readonly ok: true; readonly prompt: WarmPrompt; readonly salt: string }
@@ -11,18 +12,12 @@ const OWN_FIELDS = new Set(['prompt', 'ids', 'messages', 'prefix', 'salt', 'coun
 
 /** Never throws: what is wrong with a line is an expected answer. Pure. */
 export function parseWarmLine(line: string): WarmLine {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(line);
-  } catch {
-    return { ok: false, reason: 'it is not JSON; write one object a line' };
-  }
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-    return { ok: false, reason: 'it is not an object; write one object a line' };
-  }
+  const object = parseJsonLine(line);
+  if (!object.ok) return object;
+  const { fields } = object;
   const unknown = Object.keys(fields).find((name) => !OWN_FIELDS.has(name));
   if (unknown !== undefined) return { ok: false, reason: `the field ${JSON.stringify(unknown)} is unknown` };
-  const { prefix = false, count: _, ...rest } = fields as Readonly<Record<string, unknown>>;
+  const { prefix = false, count: _, ...rest } = fields;
   if (typeof prefix !== 'boolean')
     return { ok: false, reason: 'the field "prefix" has another type; give true or false' };
   // The prompt of a request, in all its forms, under a name that it needs.

@@ -1,8 +1,7 @@
 /** `octavo warm`: computes prompts ahead into a cache file, or writes down what prompts begin with. */
 import type { Engine, WarmPrompt } from '@octavo/engine';
-import { readCacheFile } from '@octavo/engine';
 import type { Command } from 'commander';
-import { withCacheFile } from './cache-file.ts';
+import { assertCacheFile, readCacheView, withCacheFile } from './cache-file.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError } from './errors.ts';
 import { openLineFile, openLines } from './files.ts';
@@ -44,7 +43,9 @@ export function addWarm(program: Command, context: CommandContext): void {
     .addHelpText('after', EXAMPLES);
   addEngineOptions(addLifetimeOptions(addModelOptions(command))).action(
     (prompts: string | undefined, flags: WarmFlags) =>
-      flags.export === undefined ? warm(prompts, flags, context) : exportOpenings(flags.export, flags, context),
+      flags.export === undefined
+        ? warm(prompts, flags, context)
+        : exportOpenings(prompts, flags.export, { flags, context }),
   );
 }
 
@@ -64,6 +65,7 @@ async function warm(path: string | undefined, flags: WarmFlags, context: Command
   if (flags.pin === true && (flags.pinBudgetPages ?? 0) === 0) {
     throw new CommandError('MISSING_OPTION', '--pin takes pages from a budget; give --pin-budget-pages as well.');
   }
+  assertCacheFile(flags);
   const prompts = await readPrompts(path, context);
   const { output } = context;
   const reader = flags.json === true ? 'program' : 'person';
@@ -126,12 +128,15 @@ function describeWarm({ warmed, computedTokens, pinned, clipped, refused }: Warm
   return `${formatCount(warmed)} prompts are warm, ${formatCount(computedTokens)} tokens computed${pins}`;
 }
 
-async function exportOpenings(path: string, flags: WarmFlags, { output }: CommandContext): Promise<void> {
-  const view = readCacheFile(flags.cacheFile);
-  if (!view.ok) {
-    const code = view.refusal.reason === 'unreadable' ? 'UNREADABLE_FILE' : 'INVALID_FILE';
-    throw new CommandError(code, `${flags.cacheFile}: ${view.refusal.message}`);
+async function exportOpenings(
+  prompts: string | undefined,
+  path: string,
+  { flags, context: { output } }: { readonly flags: WarmFlags; readonly context: CommandContext },
+): Promise<void> {
+  if (prompts !== undefined) {
+    throw new CommandError('CONFLICTING_OPTIONS', `--export computes nothing; leave ${prompts} or --export away.`);
   }
+  const view = readCacheView(flags.cacheFile);
   const file = await openLineFile(path);
   try {
     for (const { salt, ids, count } of view.openings)

@@ -1,6 +1,7 @@
 /** The questions that a setting is judged by. */
 import type { ChatRequest, GenerateRequest, Message } from '@octavo/engine';
 import { containsValue } from '../demo/evaluation.ts';
+import { isRecord, parseJsonLine } from '../json-line.ts';
 
 export interface EvalItem {
   readonly request: GenerateRequest | ChatRequest;
@@ -14,16 +15,9 @@ export type EvalLine = { readonly ok: true; readonly item: EvalItem } | { readon
  * or number); with `"match": "exact"` it is the answer. The shipped eval.jsonl is read too. Never throws. Pure.
  */
 export function parseEvalLine(line: string): EvalLine {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(line);
-  } catch {
-    return { ok: false, reason: 'it is not JSON; write one object a line' };
-  }
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-    return { ok: false, reason: 'it is not an object; write one object a line' };
-  }
-  const { messages, prompt, expected, match, expected_value, stated } = fields as Readonly<Record<string, unknown>>;
+  const object = parseJsonLine(line);
+  if (!object.ok) return object;
+  const { messages, prompt, expected, match, expected_value, stated } = object.fields;
   const right = expected ?? expected_value;
   if (typeof right !== 'string' || right === '') return { ok: false, reason: 'it has no "expected"; give a text' };
   if (match !== undefined && match !== 'exact' && match !== 'contains') {
@@ -38,7 +32,5 @@ export function parseEvalLine(line: string): EvalLine {
 }
 
 function isMessage(value: unknown): value is Message {
-  if (typeof value !== 'object' || value === null) return false;
-  const { role, content } = value as Partial<Message>;
-  return typeof role === 'string' && typeof content === 'string';
+  return isRecord(value) && typeof value.role === 'string' && typeof value.content === 'string';
 }
