@@ -105,23 +105,46 @@ function readVocabulary(
   added: readonly AddedToken[],
   { file, namedTokens }: VocabularyContext,
 ): Vocabulary {
-  const tokens = new Map<number, string>();
   const { vocab } = fieldsOf(tokenizer.model, file, 'model');
-  if (Array.isArray(vocab)) {
-    // Unigram: [token, score] at its id.
-    for (const [id, pair] of vocab.entries()) {
-      if (!Array.isArray(pair) || typeof pair[0] !== 'string')
-        throw invalid(file, `entry ${id} of model.vocab must be [token, score]`);
-      tokens.set(id, pair[0]);
-    }
-  } else {
-    for (const [token, id] of Object.entries(fieldsOf(vocab, file, 'model.vocab')))
-      tokens.set(idIn(id, token, file), token);
+  const [tokens, ids] = Array.isArray(vocab) ? scoredTokens(vocab, file) : namedIds(vocab, file);
+  for (const { id, content } of added) {
+    tokens.push(content);
+    ids.push(id);
   }
-  for (const { id, content } of added) tokens.set(id, content);
-  if (tokens.size === 0) throw invalid(file, 'model.vocab must have at least one token');
+  if (tokens.length === 0) throw invalid(file, 'model.vocab must have at least one token');
+  const byId = new Array<string | undefined>(highestOf(ids) + 1).fill(undefined);
+  for (const [index, id] of ids.entries()) byId[id] = tokens[index];
   const special = added.filter((token) => token.special === true).map((token) => token.content);
-  return new Vocabulary({ tokens, specialTokens: new Set([...special, ...allTokensOf(namedTokens)]) });
+  return new Vocabulary({ tokens: byId, specialTokens: new Set([...special, ...allTokensOf(namedTokens)]) });
+}
+
+type TokensAndIds = readonly [tokens: string[], ids: number[]];
+
+/** Unigram: [token, score] at its id. */
+function scoredTokens(vocab: readonly unknown[], file: string): TokensAndIds {
+  const tokens = vocab.map((pair, id) => {
+    if (Array.isArray(pair) && typeof pair[0] === 'string') return pair[0];
+    throw invalid(file, `entry ${id} of model.vocab must be [token, score]`);
+  });
+  return [tokens, [...tokens.keys()]];
+}
+
+/** Token -> id. `for in`, since the pairs of 2^18 tokens as lists of their own take longer to make than all the rest. */
+function namedIds(vocab: unknown, file: string): TokensAndIds {
+  const fields = fieldsOf(vocab, file, 'model.vocab');
+  const tokens: string[] = [];
+  const ids: number[] = [];
+  for (const token in fields) {
+    tokens.push(token);
+    ids.push(idIn(fields[token], token, file));
+  }
+  return [tokens, ids];
+}
+
+function highestOf(ids: readonly number[]): number {
+  let highest = -1;
+  for (const id of ids) if (id > highest) highest = id;
+  return highest;
 }
 
 function idIn(id: unknown, token: string, file: string): number {

@@ -1,33 +1,24 @@
 import { TextError } from './errors.ts';
 
 export interface VocabularySource {
-  /** Token of each id; ids may have gaps. */
-  readonly tokens: ReadonlyMap<number, string>;
+  /** [highest id + 1] token of each id, undefined where the numbering has a gap. */
+  readonly tokens: readonly (string | undefined)[];
   readonly specialTokens: ReadonlySet<string>;
 }
 
-/** Ids and their tokens. Immutable. */
+/** Ids and their tokens. Immutable. Made without a look at each token: vocabularies of 2^18 are opened at every start. */
 export class Vocabulary {
   /** Highest id + 1. */
   readonly count: number;
-  /** [count] the token, undefined where the numbering has a gap. */
   readonly #tokens: readonly (string | undefined)[];
-  readonly #ids = new Map<string, number>();
-  /** [count] 1: special. */
-  readonly #special: Uint8Array;
+  readonly #specialTokens: ReadonlySet<string>;
+  /** Made when an id is first asked for. */
+  #ids: ReadonlyMap<string, number> | undefined;
 
-  constructor(source: VocabularySource) {
-    let count = 0;
-    for (const id of source.tokens.keys()) count = Math.max(count, id + 1);
-    this.count = count;
-    const tokens = new Array<string | undefined>(count).fill(undefined);
-    this.#special = new Uint8Array(count);
-    for (const [id, token] of source.tokens) {
-      tokens[id] = token;
-      this.#ids.set(token, id);
-      this.#special[id] = source.specialTokens.has(token) ? 1 : 0;
-    }
+  constructor({ tokens, specialTokens }: VocabularySource) {
+    this.count = tokens.length;
     this.#tokens = tokens;
+    this.#specialTokens = specialTokens;
   }
 
   tokenAt(id: number): string | undefined {
@@ -35,11 +26,13 @@ export class Vocabulary {
   }
 
   idOf(token: string): number | undefined {
+    this.#ids ??= idsOf(this.#tokens);
     return this.#ids.get(token);
   }
 
   isSpecial(id: number): boolean {
-    return this.#special[id] === 1;
+    const token = this.#tokens[id];
+    return token !== undefined && this.#specialTokens.has(token);
   }
 
   /** Throws TOKEN_OUT_OF_VOCABULARY unless the id is an integer in [0, count). */
@@ -50,4 +43,10 @@ export class Vocabulary {
       `Token ${id} is not in the vocabulary; ids are integers from 0 to ${this.count - 1}.`,
     );
   }
+}
+
+function idsOf(tokens: readonly (string | undefined)[]): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (const [id, token] of tokens.entries()) if (token !== undefined) ids.set(token, id);
+  return ids;
 }
