@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { checkKv } from './check-kv.ts';
+import { CHILD_LINKS, LINKS_PER_NODE } from './child-trees.ts';
 import { INTERNALS } from './internals.ts';
 import { expectFault, specimen } from './kv-specimen.testing.ts';
+import type { NodeColumns } from './radix-nodes.ts';
+
+/** The links, and the place of the first one of the child where a search below `parent` begins. */
+function linksOf({ children: { links } }: NodeColumns, parent: number): { links: Int32Array; first: number } {
+  return { links, first: (links[parent * LINKS_PER_NODE + CHILD_LINKS.top] as number) * LINKS_PER_NODE };
+}
 
 describe('checkKv names law 4', () => {
   it('when a lock count is not the number of leases below', () =>
@@ -89,9 +96,8 @@ describe('checkKv names law 5', () => {
   it('when children are out of order', () =>
     expectFault(
       ({ nodes, nodeOf }) => {
-        const { top, lower, higher } = nodes.children;
-        const child = top[nodeOf(1)] as number;
-        [lower[child], higher[child]] = [higher[child] as number, lower[child] as number];
+        const { links, first } = linksOf(nodes, nodeOf(1));
+        links.subarray(first, first + 2).reverse();
       },
       expect.stringMatching(/^law 5: children \d+ and \d+ of node \d+ are not ordered, or one begins with the other$/),
     ));
@@ -99,10 +105,8 @@ describe('checkKv names law 5', () => {
   it('when a child is lost', () =>
     expectFault(
       ({ nodes, nodeOf }) => {
-        const { top, lower, higher } = nodes.children;
-        const child = top[nodeOf(1)] as number;
-        lower[child] = 0;
-        higher[child] = 0;
+        const { links, first } = linksOf(nodes, nodeOf(1));
+        links.fill(0, first, first + 2);
       },
       expect.stringMatching(/^law 5: node \d+ counts 2 children, but has 1$/),
     ));
@@ -110,7 +114,8 @@ describe('checkKv names law 5', () => {
   it('when a child hangs on another one than it says', () =>
     expectFault(
       ({ nodes, nodeOf }) => {
-        nodes.children.over[nodes.children.top[nodeOf(1)] as number] = nodeOf(5);
+        const { links, first } = linksOf(nodes, nodeOf(1));
+        links[first + CHILD_LINKS.over] = nodeOf(5);
       },
       expect.stringMatching(/^law 5: child \d+ of node \d+ does not point back to 0$/),
     ));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ChildColumns, ChildTrees } from './child-trees.ts';
+import { CHILD_LINKS, type ChildColumns, ChildTrees, LINKS_PER_NODE } from './child-trees.ts';
 import { INTERNALS } from './internals.ts';
 import type { NodeId } from './units.ts';
 
@@ -27,9 +27,10 @@ function insertAt(trees: ChildTrees, list: readonly number[], place: number, chi
   return [...list.slice(0, place), child, ...list.slice(place)];
 }
 
-function depthOf(columns: ChildColumns, child: number): number {
+function depthOf({ links }: ChildColumns, child: number): number {
+  const over = (node: number) => links[node * LINKS_PER_NODE + CHILD_LINKS.over] as number;
   let depth = 1;
-  for (let at = columns.over[child] as number; at !== 0; at = columns.over[at] as number) depth++;
+  for (let at = over(child); at !== 0; at = over(at)) depth++;
   return depth;
 }
 

@@ -114,8 +114,17 @@ export class Lifetimes {
       const session = this.#sessions[id] as Session;
       const idleAt = (session.leases > 0 ? this.#clock.nowMs : session.lastUsedMs) + sessionIdleMs;
       if (idleAt > this.#clock.nowMs) this.#idle.start(id, idleAt);
-      else for (const terms of [...session.terms]) this.#index.endAll(terms, 'expired');
+      else this.#closeIdle(session);
     }
+  }
+
+  /** As much of it as there is work left for; the rest with the next `expire`. */
+  #closeIdle(session: Session): void {
+    for (const terms of session.terms) {
+      if (this.#work.left <= 0) break;
+      this.#index.endAll(terms, 'expired', this.#work);
+    }
+    if (session.terms.size > 0) this.#idle.start(session.id, this.#clock.nowMs);
   }
 
   /** A settled claim at a locked node. */

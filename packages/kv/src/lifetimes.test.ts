@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { acquire, expectHealthy, expectIdle, INDEXES, matched, publishAll, serve, tokensOf } from './cache.testing.ts';
 import type { KvCache } from './kv-cache.ts';
+import { EXPIRY_WORK } from './kv-lifetimes.ts';
 import { claim, timed } from './timed-cache.testing.ts';
 
 function reasonFor(cache: KvCache, text: string): string {
@@ -288,5 +289,24 @@ describe.each(INDEXES)('priorities, %s index', (index) => {
     for (const text of ['aaaa', 'bbbb', 'cccc', 'dddd']) serve(cache, text);
     for (const text of ['bbbb?', 'aaaa?', 'cccc?']) serve(cache, text, { mode: 'use-only' });
     expect(lastToGo(cache, ['aaaa', 'bbbb', 'cccc', 'dddd'])).toEqual(['dddd', 'bbbb', 'aaaa', 'cccc']);
+  });
+});
+
+describe('lifetimes in the radix index', () => {
+  it('of an idle session with many entries end over several steps', () => {
+    const entries = 2 * EXPIRY_WORK;
+    const { cache, pass } = timed('radix', { pages: entries + 10, lifetimes: { sessionIdleMs: 100 } });
+    for (let entry = 0; entry < entries; entry++) {
+      const text = String.fromCharCode(entry, entry, entry, entry);
+      serve(cache, text, claim({ session: 's', tags: [`t${entry % 7}`] }));
+    }
+    pass(100);
+    const ended: number[] = [];
+    for (let step = 0; step < 10 && cache.stats().sessions > 0; step++) ended.push(cache.expire());
+    expect(ended.reduce((sum, count) => sum + count)).toBe(entries);
+    // A claim and a page each.
+    expect(Math.max(...ended)).toBeLessThanOrEqual(EXPIRY_WORK / 2);
+    expect(cache.stats()).toMatchObject({ sessions: 0, claims: 0, publishedPages: 0 });
+    expectIdle(cache);
   });
 });

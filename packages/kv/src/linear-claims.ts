@@ -63,9 +63,11 @@ export class LinearClaims {
     this.#leaveUncovered(entry, reason, before);
   }
 
-  endAll(terms: ClaimTerms, reason: RemovalReason): void {
+  endAll(terms: ClaimTerms, reason: RemovalReason, work = { left: Number.POSITIVE_INFINITY }): void {
     const { entries } = this.#parts;
     for (const claim of entries.claims.filter((each) => each.terms === terms && !each.isOver).reverse()) {
+      if (work.left <= 0) return;
+      work.left -= 2;
       this.end(claim.id, reason);
     }
   }

@@ -178,8 +178,8 @@ export class LinearIndex implements PrefixIndex {
     this.#claims.end(claim, reason);
   }
 
-  endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired'): void {
-    this.#claims.endAll(terms, reason);
+  endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired', work?: { left: number }): void {
+    this.#claims.endAll(terms, reason, work);
   }
 
   expire(): void {

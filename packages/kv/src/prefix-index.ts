@@ -132,8 +132,8 @@ export interface PrefixIndex {
   settle(claim: ClaimId, deadlineMs: number): ClaimId | undefined;
   /** Ends a settled claim. O(depth + pages that leave). */
   end(claim: ClaimId, reason: 'invalidated' | 'expired'): void;
-  /** Ends all claims with these terms. O(claims x depth + pages that leave). */
-  endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired'): void;
+  /** Ends all claims with these terms, or as many as `work` reaches. O(claims x depth + pages that leave). */
+  endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired', work?: { left: number }): void;
   /** Ends claims whose time has come, as far as `work` reaches. */
   expire(work: { left: number }): void;
   /** The node on the way to a locked node that ends after `pages` pages; `table` is its page table. May split. O(depth). */

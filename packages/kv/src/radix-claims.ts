@@ -98,10 +98,11 @@ export class RadixClaims {
     if (!isHeld) columns.recycle(claim);
   }
 
-  /** Ends all claims with these terms. O(claims x depth + pages that leave). */
-  endAll(terms: ClaimTerms, reason: RemovalReason): void {
-    for (let claim = terms.firstClaim as ClaimId; claim !== NO_CLAIM; claim = terms.firstClaim as ClaimId) {
-      this.end(claim, reason);
+  /** See `PrefixIndex.endAll`. */
+  endAll(terms: ClaimTerms, reason: RemovalReason, work = { left: Number.POSITIVE_INFINITY }): void {
+    while (terms.firstClaim !== NO_CLAIM && work.left > 0) {
+      work.left -= 1 + this.#parts.nodes.pageCount(this.#parts.columns.node(terms.firstClaim as ClaimId));
+      this.end(terms.firstClaim as ClaimId, reason);
     }
   }
 
@@ -242,9 +243,8 @@ export class RadixClaims {
       wheel.stop(claim);
       columns.unsettle(claim);
     }
-    const { band } = columns.terms(claim);
     for (const at of [node, root]) {
-      this.#below.addCount(at, band, -1);
+      this.#below.addCount(at, columns.terms(claim).band, -1);
       if (isHeld) this.#below.addHeld(at, -1);
     }
     this.#unlink(claim);

@@ -170,8 +170,8 @@ export class RadixIndex implements PrefixIndex {
     this.#parts.claims.end(claim, reason);
   }
 
-  endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired'): void {
-    this.#parts.claims.endAll(terms, reason);
+  endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired', work?: { left: number }): void {
+    this.#parts.claims.endAll(terms, reason, work);
   }
 
   expire(work: { left: number }): void {

@@ -1,4 +1,4 @@
-import type { ChildColumns } from './child-trees.ts';
+import { CHILD_LINKS, type ChildColumns, LINKS_PER_NODE } from './child-trees.ts';
 import { CLAIM_STATES, NO_CLAIM } from './claim-columns.ts';
 import { BAND_COUNT } from './claim-terms.ts';
 import { INTERNALS } from './internals.ts';
@@ -72,27 +72,28 @@ function readClaims({ nodes, columns, times, wheel }: RadixParts, node: NodeId):
 }
 
 /** Goes through the search tree of a node's children, in order, and compares it with the links upwards and with the kept count. */
-function readChildren(columns: ChildColumns, node: NodeId, faults: string[]): NodeId[] {
+function readChildren({ links, count }: ChildColumns, node: NodeId, faults: string[]): NodeId[] {
   const children: NodeId[] = [];
-  const count = columns.count[node] as number;
+  const linkOf = (of: number, link: keyof typeof CHILD_LINKS) =>
+    links[of * LINKS_PER_NODE + CHILD_LINKS[link]] as number;
+  const kept = count[node] as number;
   const open: number[] = [];
   let over = 0;
-  let at = columns.top[node] as number;
-  while (at !== 0 || open.length > 0) {
-    if (open.length + children.length > count) break;
+  let at = linkOf(node, 'top');
+  while ((at !== 0 || open.length > 0) && open.length + children.length <= kept) {
     if (at !== 0) {
-      if (columns.over[at] !== over) faults.push(`law 5: child ${at} of node ${node} does not point back to ${over}`);
+      if (linkOf(at, 'over') !== over) faults.push(`law 5: child ${at} of node ${node} does not point back to ${over}`);
       open.push(at);
       over = at;
-      at = columns.lower[at] as number;
+      at = linkOf(at, 'lower');
     } else {
       over = open.pop() as number;
       children.push(over as NodeId);
-      at = columns.higher[over] as number;
+      at = linkOf(over, 'higher');
     }
   }
-  if (children.length !== count || open.length > 0)
-    faults.push(`law 5: node ${node} counts ${count} children, but has ${children.length + open.length}`);
+  if (children.length !== kept || open.length > 0)
+    faults.push(`law 5: node ${node} counts ${kept} children, but has ${children.length + open.length}`);
   return children;
 }
 
