@@ -22,7 +22,7 @@ export function checkKv(cache: KvCache): string[] {
     pool: parts.pool[INTERNALS](),
     index,
     nodes: new Map(index.nodes.map((node) => [node.node, node])),
-    leases: [...parts.leases].map((lease) => lease[INTERNALS]()),
+    leases: parts.leases.views(),
     nowMs: parts.clock.nowMs,
     terms: [...parts.book.all()],
     pinBudgetPages: cache.pinBudgetPages,

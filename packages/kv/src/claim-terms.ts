@@ -87,7 +87,7 @@ export class TermsBook {
     const key = keyOf({ ...fields, tags, context, band, slidingTtlMs });
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
-    const session = fields.session === undefined ? undefined : this.openSession(salt, fields.session);
+    const session = fields.session === undefined ? undefined : this.#openSession(salt, fields.session);
     const id = this.#nextId++;
     return { id, key, salt, session, tags, context, band, slidingTtlMs, claimCount: 0, firstClaim: 0 };
   }
@@ -124,27 +124,6 @@ export class TermsBook {
     }
     terms.session?.terms.delete(terms);
     if (terms.session !== undefined) this.#dropUnused(terms.session);
-  }
-
-  findSession(salt: string, name: string): Session | undefined {
-    return this.#sessions.get(sessionKey(salt, name));
-  }
-
-  /** The session, made if need be: `dropSession` it when no claim came of it. */
-  openSession(salt: string, name: string): Session {
-    const key = sessionKey(salt, name);
-    const known = this.#sessions.get(key);
-    if (known !== undefined) return known;
-    const id = this.#spareSessionIds.pop() ?? this.#nextSessionId++;
-    const opened: Session = { id, salt, name, terms: new Set(), leases: 0, context: undefined, lastUsedMs: 0 };
-    this.#sessions.set(key, opened);
-    addTo(this.#bySession, name, opened);
-    return opened;
-  }
-
-  /** Undefined when it is not open any more. */
-  sessions(): IterableIterator<Session> {
-    return this.#sessions.values();
   }
 
   /** A lease of the session began or ended. */
@@ -186,6 +165,18 @@ export class TermsBook {
 
   all(): IterableIterator<ClaimTerms> {
     return this.#byKey.values();
+  }
+
+  /** The session, made if need be: whoever asks makes a claim of it at once, and with the last one it goes. */
+  #openSession(salt: string, name: string): Session {
+    const key = sessionKey(salt, name);
+    const known = this.#sessions.get(key);
+    if (known !== undefined) return known;
+    const id = this.#spareSessionIds.pop() ?? this.#nextSessionId++;
+    const opened: Session = { id, salt, name, terms: new Set(), leases: 0, context: undefined, lastUsedMs: 0 };
+    this.#sessions.set(key, opened);
+    addTo(this.#bySession, name, opened);
+    return opened;
   }
 
   #setPlain(salt: string, band: number, terms: ClaimTerms | undefined): void {

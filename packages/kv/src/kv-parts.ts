@@ -1,19 +1,13 @@
 import type { CacheClock } from './cache-clock.ts';
 import type { TermsBook } from './claim-terms.ts';
+import type { HeldLeases } from './held-leases.ts';
 import type { Int32Recycler } from './int32-recycler.ts';
-import type { INTERNALS } from './internals.ts';
 import type { NoRoom } from './kv-cache.ts';
 import type { Lifetimes } from './kv-lifetimes.ts';
-import type { LeaseView } from './lease-view.ts';
 import type { PagePool } from './page-pool.ts';
 import type { Pins } from './pins.ts';
 import type { PageRun, PrefixIndex } from './prefix-index.ts';
 import type { PageId } from './units.ts';
-
-/** What a cache knows of a lease: that it is held, and how it looks to the checker. */
-export interface HeldLease {
-  [INTERNALS](): LeaseView;
-}
 
 /** What a cache is made of; every lease of it works on the same parts. */
 export interface KvParts {
@@ -28,8 +22,7 @@ export interface KvParts {
   readonly tables: Int32Recycler;
   /** Filled before each publication, read within it. */
   readonly run: { -readonly [K in keyof PageRun]: PageRun[K] };
-  /** Leases that were not released. */
-  readonly leases: Set<HeldLease>;
+  readonly leases: HeldLeases;
 }
 
 /** The run that publications are described with, one after the other. */

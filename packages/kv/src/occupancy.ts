@@ -14,7 +14,7 @@ export function occupancyOf(parts: KvParts): Omit<KvStats, 'queriedTokens' | 'hi
     pinnedPages: index.pinnedPages,
     heldPages: pool.heldPages,
     sharedPages: pool.sharedPages,
-    leases: leases.size,
+    leases: leases.count,
     nodes: index.nodeCount,
     claims: index.claimCount,
     sessions: book.sessionCount,

@@ -1,3 +1,4 @@
+import type { HeldLease } from './held-leases.ts';
 import { INTERNALS } from './internals.ts';
 import type { CacheMode, ExtendResult, ForkResult, KvLease, MissReason, PageCopy } from './kv-cache.ts';
 import { type KvParts, noRoom, roomOf } from './kv-parts.ts';
@@ -15,10 +16,11 @@ const NO_TOKENS = new Uint32Array(0);
 const NO_COPIES: readonly PageCopy[] = Object.freeze([]);
 
 /** The lease of one sequence: a page table, and a lock on the node where its published pages end. */
-export class PageLease implements KvLease {
+export class PageLease implements KvLease, HeldLease {
   readonly matchedTokens: number;
   readonly missReason: MissReason;
   storedTokens = 0;
+  seat = 0;
   readonly #parts: KvParts;
   readonly #mode: CacheMode;
   readonly #salt: string;
@@ -166,7 +168,7 @@ export class PageLease implements KvLease {
     this.#table.release();
     // The pages first: an unlocked node must not have held pages.
     if (this.#lockNode !== undefined) index.unlock(this.#lockNode);
-    leases.delete(this);
+    leases.remove(this);
     this.#phase = 'released';
   }
 

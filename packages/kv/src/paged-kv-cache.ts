@@ -2,6 +2,7 @@ import { CacheClock } from './cache-clock.ts';
 import { TermsBook } from './claim-terms.ts';
 import { entriesOf } from './entries.ts';
 import { KvError } from './errors.ts';
+import { HeldLeases } from './held-leases.ts';
 import { Int32Recycler } from './int32-recycler.ts';
 import { INTERNALS } from './internals.ts';
 import type { AcquireRequest, AcquireResult, KvCache, KvOptions, KvStats, Match, MissReason } from './kv-cache.ts';
@@ -97,7 +98,7 @@ export class PagedKvCache implements KvCache {
       ...{ pageSize, pool, index, clock, lifetimes, book, pins },
       tables: new Int32Recycler(),
       run: emptyRun(),
-      leases: new Set(),
+      leases: new HeldLeases(),
     };
   }
 
