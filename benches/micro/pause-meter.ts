@@ -1,28 +1,40 @@
 import { PerformanceObserver, performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 
-/** One call, in milliseconds on the clock of `performance`. */
-interface Call {
+/** A stretch of time, in milliseconds on the clock of `performance`. */
+interface Stretch {
   readonly startMs: number;
   readonly endMs: number;
 }
 
-/** The longest of many calls by the clock on the wall, as whoever waits for them sees it. */
+/** What is known of the calls of one kind, over rounds that made the same calls in the same order. */
 export interface Pause {
+  /** The longest call by the clock on the wall, as whoever waits for it sees it, in the round where that was shortest. */
   readonly ms: number;
   /** How much of that the garbage collector had the thread. */
   readonly collectorMs: number;
-  /** The longest call when what the collector had is taken off each. */
-  readonly ownMs: number;
+  /**
+   * The longest call that took so long in every round. What the calls do themselves comes again at the same place; what the machine and the
+   * collector do comes somewhere else.
+   */
+  readonly recurringMs: number;
 }
 
-/** Longest calls that are kept of each kind: more than the collector interrupts in one run. */
-const KEPT = 1_000;
+interface Kind {
+  /** [calls] the shortest time of each call over the rounds so far */
+  least: Float32Array;
+  calls: number;
+  longest: Stretch;
+  /** The longest call of each round that is over. */
+  readonly longestOfRounds: Stretch[];
+}
 
-/** Times calls, and keeps the longest of each kind. */
+const NOTHING: Stretch = { startMs: 0, endMs: 0 };
+
+/** Times calls in rounds. */
 export class PauseMeter {
-  readonly #longest = new Map<string, Call[]>();
-  readonly #collections: Call[] = [];
+  readonly #kinds = new Map<string, Kind>();
+  readonly #collections: Stretch[] = [];
   readonly #observer = new PerformanceObserver((list) => {
     for (const { startTime, duration } of list.getEntries())
       this.#collections.push({ startMs: startTime, endMs: startTime + duration });
@@ -32,36 +44,57 @@ export class PauseMeter {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
+  /** A kind of calls, of which a round makes `calls` at most. */
+  expect(name: string, calls: number): void {
+    const least = new Float32Array(calls).fill(Number.POSITIVE_INFINITY);
+    this.#kinds.set(name, { least, calls: 0, longest: NOTHING, longestOfRounds: [] });
+  }
+
   /** Runs and times a call. */
-  time(kind: string, call: () => void): void {
+  time(name: string, call: () => void): void {
+    const kind = this.#kindOf(name);
     const startMs = performance.now();
     call();
     const endMs = performance.now();
-    // Shorter ones happen all the time and would only be thrown away again.
-    if (endMs - startMs < 0.05) return;
-    const calls = this.#longest.get(kind) ?? [];
-    this.#longest.set(kind, calls);
-    calls.push({ startMs, endMs });
-    if (calls.length === 2 * KEPT) calls.sort((a, b) => msOf(b) - msOf(a)).length = KEPT;
+    const place = kind.calls++;
+    const ms = endMs - startMs;
+    if (ms < (kind.least[place] as number)) kind.least[place] = ms;
+    if (ms > msOf(kind.longest)) kind.longest = { startMs, endMs };
   }
 
-  /** The longest call of each kind; 0 when all took less than 50 us. The meter is done with. */
-  async end(): Promise<(kind: string) => Pause> {
-    // Collections are reported between turns of the event loop, and the calls were all in one.
+  endRound(): void {
+    for (const kind of this.#kinds.values()) {
+      kind.longestOfRounds.push(kind.longest);
+      kind.longest = NOTHING;
+      kind.calls = 0;
+    }
+  }
+
+  /** Between rounds: collections are reported between turns of the event loop, and the calls of a round are all in one. */
+  async settle(): Promise<void> {
     await setImmediate();
     await setImmediate();
+  }
+
+  /** The meter is done with. */
+  end(): (name: string) => Pause {
     this.#observer.disconnect();
-    return (kind) => {
-      const calls = (this.#longest.get(kind) ?? []).map((call) => ({
-        ms: msOf(call),
-        collectorMs: this.#collectorMs(call),
-      }));
-      const longest = calls.reduce((most, call) => (call.ms > most.ms ? call : most), { ms: 0, collectorMs: 0 });
-      return { ...longest, ownMs: Math.max(0, ...calls.map(({ ms, collectorMs }) => ms - collectorMs)) };
+    return (name) => {
+      const { least, longestOfRounds } = this.#kindOf(name);
+      const longest = longestOfRounds.reduce((best, each) => (msOf(each) < msOf(best) ? each : best));
+      let recurringMs = 0;
+      for (const ms of least) if (ms > recurringMs && ms < Number.POSITIVE_INFINITY) recurringMs = ms;
+      return { ms: msOf(longest), collectorMs: this.#collectorMs(longest), recurringMs };
     };
   }
 
-  #collectorMs(call: Call): number {
+  #kindOf(name: string): Kind {
+    const kind = this.#kinds.get(name);
+    if (kind === undefined) throw new Error(`The kind "${name}" was not expected.`);
+    return kind;
+  }
+
+  #collectorMs(call: Stretch): number {
     const overlaps = this.#collections.map(
       ({ startMs, endMs }) => Math.min(endMs, call.endMs) - Math.max(startMs, call.startMs),
     );
@@ -69,6 +102,6 @@ export class PauseMeter {
   }
 }
 
-function msOf({ startMs, endMs }: Call): number {
+function msOf({ startMs, endMs }: Stretch): number {
   return endMs - startMs;
 }

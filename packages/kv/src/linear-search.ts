@@ -23,9 +23,11 @@ export function findPath(entries: LinearEntries, place: SearchPlace, tokens: rea
   while (at !== undefined && path.length * pageSize < tokens.length) {
     const wanted = tokens.slice(path.length * pageSize, (path.length + 1) * pageSize);
     const children = entries.childrenOf(at);
-    const best = bestOf(children.filter(isAlive), wanted);
+    const nearest = bestOf(children, wanted);
+    const isOver = nearest !== undefined && !isAlive(nearest);
+    const best = isOver ? bestOf(children.filter(isAlive), wanted) : nearest;
     const common = commonOf(best, wanted);
-    const metExpired = commonOf(bestOf(children, wanted), wanted) > common;
+    const metExpired = commonOf(nearest, wanted) > common;
     if (best === undefined || common === 0) return { path, sourceTokens: 0, metExpired };
     if (common < pageSize) return { path, source: best, sourceTokens: common, metExpired };
     path.push(best);
