@@ -3,8 +3,9 @@ import { acquire, cacheOf, publishAll, serve, tokensOf } from './cache.testing.t
 import { checkKv } from './check-kv.ts';
 import { BANDS } from './claim-terms.ts';
 import { INTERNALS } from './internals.ts';
-import type { KvCache } from './kv-cache.ts';
+import type { KvCache, KvLease } from './kv-cache.ts';
 import type { NodeClaimColumns } from './node-claims.ts';
+import type { PageLease } from './page-lease.ts';
 import { partsOf } from './paged-kv-cache.ts';
 import { RadixIndex } from './radix-index.ts';
 import type { RadixParts } from './radix-parts.ts';
@@ -12,6 +13,7 @@ import type { ClaimId, NodeId, PageId } from './units.ts';
 
 interface Claimed {
   readonly cache: KvCache;
+  readonly running: KvLease;
   readonly radix: RadixParts;
   readonly columns: NodeClaimColumns;
   readonly nodeOf: (page: number) => NodeId;
@@ -25,7 +27,7 @@ function claimed(): Claimed {
   serve(cache, 'aaaabbbb', { claim: { ttlMs: 1_000, tags: ['t'] } });
   serve(cache, 'cccc');
   cache.pin({ tokens: tokensOf('cccc'), tokenCount: 4, salt: '' });
-  publishAll(cache, 'dddd', { claim: { session: 's' } });
+  const running = publishAll(cache, 'dddd', { claim: { session: 's' } });
   const { index } = partsOf(cache);
   if (!(index instanceof RadixIndex)) throw new Error('not a radix index');
   const radix = index[INTERNALS]();
@@ -34,7 +36,7 @@ function claimed(): Claimed {
     if (found === undefined) throw new Error(`no node has page ${page}`);
     return found.node;
   };
-  return { cache, radix, columns: radix.nodes.claims[INTERNALS](), nodeOf };
+  return { cache, running, radix, columns: radix.nodes.claims[INTERNALS](), nodeOf };
 }
 
 function expectFault(breakIt: (state: Claimed) => void, fault: RegExp): void {
@@ -122,15 +124,15 @@ describe('checkKv names law 14', () => {
     }, /law 14: claim \d+ pins pages, but no pin names it/));
 
   it('when a held claim has no lease', () =>
-    expectFault(({ cache }) => {
-      partsOf(cache).leases.clear();
+    expectFault(({ cache, running }) => {
+      partsOf(cache).leases.remove(running as PageLease);
     }, /law 14: claim \d+ is held, but no lease has it/));
 
   it('when the claim of a lease ends elsewhere than the lease', () => {
     const { cache, radix, nodeOf } = claimed();
     const lease = acquire(cache, 'aaaax');
     expect(checkKv(cache)).toEqual([]);
-    const { claim } = [...partsOf(cache).leases].at(-1)?.[INTERNALS]() ?? {};
+    const { claim } = partsOf(cache).leases.views().at(-1) ?? {};
     radix.claims.extend(claim as ClaimId, nodeOf(2));
     expect(checkKv(cache).join('\n')).toMatch(/law 14: a lease .* ends at node \d+, but its claim \d+ at \d+/);
     expect(lease.matchedTokens).toBe(4);
