@@ -31,8 +31,9 @@ const peer = await open[order.peer](order.models, { ...order.settings, contextTo
 // The first requests of a process pay for page faults and compiled code.
 await peer.serve(task.requests.slice(0, 1), 1);
 const values: number[] = [];
+const inFlight = task.inFlight ?? order.settings.sequences;
 while (values.length < order.rounds) {
-  values.push(task.measure(await peer.serve(task.requests, task.inFlight), task.requests));
+  values.push(task.measure(await peer.serve(task.requests, inFlight), task.requests));
 }
 await peer.close();
 process.stdout.write(`${JSON.stringify({ values })}\n`);

@@ -10,6 +10,7 @@ export const openOctavo: OpenPeer = async (models, settings) =>
       cacheFolder: models.cacheFolder,
       threads: settings.threads,
       maxSequences: settings.sequences,
+      ...(settings.tokenBudget === undefined ? {} : { tokenBudget: settings.tokenBudget }),
       contextTokens: settings.contextTokens,
       sharing: settings.reuse,
     }),

@@ -19,6 +19,8 @@ export interface PeerSettings {
   readonly threads: number;
   /** Sequences that run at the same time. */
   readonly sequences: number;
+  /** Tokens computed in one step at most, of all sequences; absent: what the engine takes by itself. */
+  readonly tokenBudget?: number;
   /** Tokens of prompt and completion of one sequence at most. */
   readonly contextTokens: number;
   /** Keeps what an earlier request computed where the engine can. */

@@ -8,8 +8,14 @@ export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, '
   const one = { reuse: false, sequences: 1 };
   const sixteen = { reuse: false, sequences: 16 };
   if (peer === 'octavo') {
-    const sequences = task === 'burst' ? 64 : 16;
-    return [{ threads: 2, sequences: isShop || task === 'streams' ? sequences : 1, reuse: true }];
+    const common = { threads: 2, reuse: true };
+    if (task === 'burst') return [{ ...common, sequences: 64 }];
+    if (task !== 'storefront') return [{ ...common, sequences: task === 'streams' ? 16 : 1 }];
+    return [
+      { ...common, sequences: 32, tokenBudget: 512 },
+      { ...common, sequences: 64, tokenBudget: 512 },
+      { ...common, sequences: 16 },
+    ];
   }
   if (peer === 'node-llama-cpp') {
     if (isShop) {
@@ -17,6 +23,7 @@ export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, '
         // A sequence that holds the longest beginning of a prompt is taken; with 8 products, 8 sequences compute less in all.
         { threads: 2, sequences: 16, reuse: true },
         { threads: 2, sequences: 8, reuse: true },
+        { threads: 2, sequences: 32, reuse: true },
         { threads: 1, sequences: 16, reuse: true },
       ];
     }

@@ -10,7 +10,8 @@ export interface PeerTask {
   readonly unit: string;
   readonly better: 'higher' | 'lower';
   readonly requests: readonly PeerRequest[];
-  readonly inFlight: number;
+  /** Requests at a time; absent: as many as the engine was set up to run at the same time. */
+  readonly inFlight?: number;
   /** Tokens of prompt and completion of a request. */
   readonly contextTokens: number;
   measure(answers: readonly PeerAnswer[], requests: readonly PeerRequest[]): number;
@@ -41,7 +42,6 @@ export function peerTasks(vocabulary: number, scale: TaskScale): Readonly<Record
       unit: '/s',
       better: 'higher',
       ...sized(shop),
-      inFlight: 16,
       measure: (answers) => (1_000 * answers.length) / (lastOf(answers) - firstOf(answers)),
     },
     burst: {
