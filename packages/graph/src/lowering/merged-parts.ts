@@ -11,7 +11,6 @@ import {
   add,
   choose,
   concat,
-  expand,
   gather,
   identity,
   multiply,
@@ -90,7 +89,7 @@ function ownPart(graph: GraphBuilder, { node, g, queries, keys, values }: LayerR
   // Product and sum: as a batch of M x kvHeads tiny matrix products it takes more than twice the time in a prefill.
   const products = sumOfLast(graph, multiply(graph, rows, apart(keys, 1)));
   return {
-    output: expand(graph, apart(values, 1), { to: graph.ints([1, 1, g, 1]), shape: rows.shape }),
+    output: apart(values, 1),
     logSum: capScores(graph, multiply(graph, products, graph.floats([scale], [1])), node.softcap),
   };
 }
@@ -114,6 +113,7 @@ interface Groups {
   /** int32 [M] */
   readonly rowAt: Value;
   readonly mask: Value;
+  readonly isFull?: Value;
   /** [kvHeads, G, tokens, headDim] */
   readonly keys: PageRows;
   readonly values: PageRows;
@@ -122,14 +122,14 @@ interface Groups {
 function attendGroups(graph: GraphBuilder, layer: LayerRows, groups: Groups): PartResult {
   const { kvHeads, headDim, scale, softcap } = layer.node;
   const { g } = layer;
-  const { keys, values, mask } = groups;
+  const { keys, values, mask, isFull } = groups;
   const [count, rowsAGroup] = groups.rows.shape as [string, string];
   const folded = [kvHeads, count, `${rowsAGroup}*${g}`, headDim];
   const queries = reshape(graph, gather(graph, layer.queries, groups.rows, 1), {
     to: [0, 0, -1, headDim],
     shape: folded,
   });
-  const part = attend(graph, { queries, keys, values, mask, scale, softcap });
+  const part = attend(graph, { queries, keys, values, mask, isFull, scale, softcap });
   const toRows = (x: Value, width: number) => {
     const shape = [kvHeads, `${count}*${rowsAGroup}`, g * width];
     const flat = reshape(graph, x, { to: [kvHeads, -1, g * width], shape });

@@ -3,6 +3,7 @@ import type { GraphBuilder } from '../ir/builder.ts';
 import type { Value } from '../ir/graph.ts';
 import {
   add,
+  choose,
   log,
   maxOfLast,
   multiply,
@@ -21,12 +22,14 @@ export interface PartRequest {
   readonly values: PageRows;
   /** Broadcast to [.., rows, tokens]. */
   readonly mask: Value;
+  /** bool [1]: no row is kept from any token, so that the mask need not be added. Absent: it always is. */
+  readonly isFull?: Value | undefined;
   readonly scale: number;
   readonly softcap: number | undefined;
 }
 
 export interface PartResult {
-  /** [.., headDim] for each row; normalised. */
+  /** Normalised; broadcast to [.., headDim] for each row. */
   readonly output: Value;
   /** [.., 1] logarithm of the sum of exponentials of the row's scores. */
   readonly logSum: Value;
@@ -51,15 +54,22 @@ export function attend(graph: GraphBuilder, part: PartRequest): PartResult {
   const shape = [...part.queries.shape.slice(0, -1), tokens];
   const alpha = cappedScale(part.scale, part.softcap);
   const products = multiplyTransposed(graph, { left: part.queries, right: part.keys.rows, alpha, shape });
-  const scores = add(
-    graph,
-    capScores(graph, scaleProducts(graph, products, part.keys.scales), part.softcap),
-    part.mask,
-  );
-  const probabilities = softmax(graph, scores, -1);
+  const unmasked = capScores(graph, scaleProducts(graph, products, part.keys.scales), part.softcap);
+  const weigh = (inner: GraphBuilder, scores: Value) => [softmax(inner, scores, -1), maxOfLast(inner, scores)];
+  const mask = (inner: GraphBuilder) => weigh(inner, add(inner, unmasked, part.mask));
+  // Adding a mask is one more pass over the scores, which most shared pages can do without.
+  const weighed =
+    part.isFull === undefined
+      ? mask(graph)
+      : choose(graph, {
+          condition: part.isFull,
+          yes: graph.branch((inner) => weigh(inner, unmasked)),
+          no: graph.branch(mask),
+        });
+  const [probabilities, peak] = weighed as [Value, Value];
   const weights = scaleProducts(graph, probabilities, part.values.scales);
   return {
     output: multiplyMatrices(graph, { left: weights, right: part.values.rows, shape: part.queries.shape }),
-    logSum: subtract(graph, maxOfLast(graph, scores), log(graph, maxOfLast(graph, probabilities))),
+    logSum: subtract(graph, peak, log(graph, maxOfLast(graph, probabilities))),
   };
 }

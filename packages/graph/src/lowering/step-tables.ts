@@ -45,6 +45,8 @@ const MASKED_SCORE = -1e30;
 export interface LevelTables extends LevelInputs {
   /** float32 [G, 1, P x pageSize]: 0 for tokens that the group reads. Through a window [G, R x queries per KV head, P x pageSize]. */
   readonly mask: Value;
+  /** bool [1]: all groups read all slots of their pages. Absent through a window. */
+  readonly isFull?: Value;
 }
 
 export interface ChunkTables extends ChunkInputs {
@@ -62,7 +64,7 @@ export interface SingleRowTables {
 
 /** What a part gives for rows that read nothing in it. */
 export interface NothingRead {
-  /** float32 zeros [kvHeads, M, queries per KV head, headDim] */
+  /** float32 zero [1] */
   readonly output: Value;
   /** float32 [kvHeads, M, queries per KV head, 1]: the logarithm of a sum that gives no weight. */
   readonly logSum: Value;
@@ -156,23 +158,37 @@ function chooseParts(graph: GraphBuilder, place: TablesPlace, attention: Attenti
   const { chunk } = place.inputs;
   const { levels } = place.view;
   const yes = graph.branch((inner) => {
-    const { output, logSum } = nothingRead(inner, chunk.rowAt, attention);
-    const masks = levels.map((level) => levelMask(inner, level, place, attention));
-    return [output, logSum, chunkMask(inner, chunk, place.view, attention), ...masks];
+    const ofLevels = levels.map((level) => levelMask(inner, level, place, attention));
+    const full = ofLevels.flatMap(({ isFull }) => isFull ?? []);
+    const masks = ofLevels.map(({ mask }) => mask);
+    return [noWeight(inner, chunk.rowAt, attention), chunkMask(inner, chunk, place.view, attention), ...masks, ...full];
   });
   // Nobody reads them in a step of a single row or of a single sequence, but an `If` gives out as many values either way.
-  const no = graph.branch((inner) => yes.outputs.map(() => identity(inner, inner.floats([0], [1]))));
+  const no = graph.branch((inner) =>
+    yes.outputs.map(({ type }) => (type === 'bool' ? never(inner) : identity(inner, inner.floats([0], [1])))),
+  );
   const other = place.sequence === undefined ? place.isSingleRow : or(graph, place.isSingleRow, place.sequence.holds);
   const chosen = choose(graph, { condition: not(graph, other), yes, no });
-  const [output, logSum, ofChunk, ...ofLevels] = chosen as [Value, Value, Value, ...Value[]];
+  const [logSum, ofChunk, ...ofLevels] = chosen as [Value, Value, ...Value[]];
+  const masks = ofLevels.slice(0, levels.length);
+  const full = ofLevels.slice(levels.length);
   return {
-    levels: levels.map((level, index) => ({ ...level, mask: ofLevels[index] as Value })),
+    levels: levels.map((level, index) => {
+      const isFull = full[index];
+      return { ...level, mask: masks[index] as Value, ...(isFull && { isFull }) };
+    }),
     chunk: { ...chunk, mask: ofChunk },
-    nothing: { output, logSum },
+    nothing: { output: graph.floats([0], [1]), logSum },
   };
 }
 
-function levelMask(graph: GraphBuilder, level: LevelInputs, place: TablesPlace, attention: AttentionShape): Value {
+/** Through a window no level is full, and nothing says whether one is. */
+function levelMask(
+  graph: GraphBuilder,
+  level: LevelInputs,
+  place: TablesPlace,
+  attention: AttentionShape,
+): Pick<LevelTables, 'mask' | 'isFull'> {
   const [groups, pagesAGroup] = level.pages.shape as [string, string];
   const yes = graph.branch((inner) => {
     const slots = multiply(inner, dimension(inner, level.pages, 1), place.pageTokens);
@@ -181,11 +197,28 @@ function levelMask(graph: GraphBuilder, level: LevelInputs, place: TablesPlace, 
     const read = less(inner, slot, limit);
     const rowPositions = place.inputs.positions && perRow(inner, place.inputs.positions, level);
     const inWindow = windowSight(inner, { view: place.view, level, slot, rowPositions });
-    if (inWindow === undefined) return [maskUnless(inner, read)];
+    if (inWindow === undefined) return [maskUnless(inner, read), equal(inner, leastOf(inner, limit), slots)];
     const mask = maskUnless(inner, and(inner, read, inWindow));
     return [forEachQuery(inner, mask, { width: slots, g: attention.heads / attention.kvHeads })];
   });
-  return choose(graph, { condition: level.on, yes, no: noMask(graph) })[0] as Value;
+  const no = graph.branch((inner) => [
+    identity(inner, inner.floats([0], [1])),
+    ...(yes.outputs.length > 1 ? [never(inner)] : []),
+  ]);
+  const [mask, isFull] = choose(graph, { condition: level.on, yes, no }) as [Value, Value?];
+  return { mask, ...(isFull && { isFull }) };
+}
+
+/** The least of all elements, [1]. */
+function leastOf(graph: GraphBuilder, x: Value): Value {
+  const flat = reshape(graph, x, { to: [-1], shape: ['any'] });
+  const attributes = { keepdims: { int: 1 } };
+  return graph.call({ operator: 'ReduceMin', inputs: [flat, graph.ints([0])], attributes }, x.type, [1]);
+}
+
+/** bool [1]: false. */
+function never(graph: GraphBuilder): Value {
+  return equal(graph, graph.ints([0]), graph.ints([1]));
 }
 
 /** int32 [G, R, 1] positions of the rows of each group. */
@@ -248,16 +281,12 @@ function chunkMask(graph: GraphBuilder, chunk: ChunkInputs, view: ViewInputs, at
   return choose(graph, { condition: chunk.on, yes, no: noMask(graph) })[0] as Value;
 }
 
-/** `anyRows` is any value [M]. */
-function nothingRead(graph: GraphBuilder, anyRows: Value, attention: AttentionShape): NothingRead {
-  const { heads, kvHeads, headDim } = attention;
-  const fill = (value: number, width: number) => {
-    const g = heads / kvHeads;
-    const extents = [graph.ints([kvHeads]), dimension(graph, anyRows, 0), graph.ints([g, width])];
-    const to = concat(graph, extents, { axis: 0, shape: [4] });
-    return expand(graph, graph.floats([value], [1]), { to, shape: [kvHeads, 'M', g, width] });
-  };
-  return { output: fill(0, headDim), logSum: fill(MASKED_SCORE, 1) };
+/** Logarithm of a sum that gives no weight. `anyRows` is any value [M]. float32 [kvHeads, M, queries per KV head, 1] */
+function noWeight(graph: GraphBuilder, anyRows: Value, { heads, kvHeads }: AttentionShape): Value {
+  const g = heads / kvHeads;
+  const extents = [graph.ints([kvHeads]), dimension(graph, anyRows, 0), graph.ints([g, 1])];
+  const to = concat(graph, extents, { axis: 0, shape: [4] });
+  return expand(graph, graph.floats([MASKED_SCORE], [1]), { to, shape: [kvHeads, 'M', g, 1] });
 }
 
 /** 0 where a key is seen, else a score that gives no weight. */
