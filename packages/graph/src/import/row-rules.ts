@@ -54,14 +54,16 @@ const ofFirst: Rule = ({ inputs: [x, ...rest], outputs }) =>
     ? 'operands that are the same for all rows'
     : outputs.map(() => x?.row);
 
-/** Works along `axes` of the input, which must not be that of the rows. */
+/** Works along `axes` of the input, which must not be that of the rows. Other inputs of rows follow the same rows. */
 function along(axesOf: (context: RowContext, rank: number) => readonly number[] | undefined): Rule {
   return (context) => {
     const [x, ...rest] = context.inputs;
-    if (rest.some((input) => input?.row !== undefined)) return aligned(context);
-    if (x?.row === undefined) return context.outputs.map(() => undefined);
+    const isJoint = rest.some((input) => input?.row !== undefined);
+    // Chosen by the place of a row in the step, not by the row.
+    if (x?.row === undefined) return isJoint ? MIXES : context.outputs.map(() => undefined);
     const axes = axesOf(context, x.dims.length)?.map((axis) => fromFront(axis, x.dims.length));
-    return axes === undefined || axes.includes(x.row) ? MIXES : context.outputs.map(() => x.row);
+    if (axes === undefined || axes.includes(x.row)) return MIXES;
+    return isJoint ? aligned(context) : context.outputs.map(() => x.row);
   };
 }
 
@@ -136,10 +138,16 @@ const concat: Rule = (context) => {
 };
 
 /** May cut the rows' own axis only when it takes all of it, in order. */
-const slice: Rule = ({ inputs: [x], outputs: [out] }) => {
+const slice: Rule = ({ node, inputs: [x], outputs: [out], ints }) => {
   if (x?.row === undefined) return [undefined];
-  return out?.[x.row] === 'M' ? [x.row] : MIXES;
+  // As many rows may also come out backwards.
+  const isInOrder = !node.inputs[4] || ints('steps', 4)?.every((step) => step > 0) === true;
+  return isInOrder && out?.[x.row] === 'M' ? [x.row] : MIXES;
 };
+
+/** Once along the rows. */
+const tile: Rule = ({ inputs: [x], outputs: [out] }) =>
+  x?.row === undefined || out?.[x.row] === 'M' ? [x?.row] : MIXES;
 
 const gather: Rule = ({ node, inputs: [x, indexes] }) => {
   const rank = x?.dims.length ?? 0;
@@ -154,8 +162,11 @@ const gatherBlocks: Rule = ({ node, inputs: [table, indexes, ...rest] }) => {
   return [indexes?.row === undefined ? undefined : intOf(node, 'gather_axis', 0) + indexes.row];
 };
 
+/** Attributes of a product that move rows, or axes before them. */
+const MOVING = ['transA', 'transBatchA', 'transBatchB'];
+
 const matMul: Rule = ({ node, inputs: [a, b], outputs: [out] }) => {
-  if (out === undefined || intOf(node, 'transA', 0) === 1) return MIXES;
+  if (out === undefined || MOVING.some((name) => intOf(node, name, 0) === 1)) return MIXES;
   const [left, right] = [a?.row, b?.row];
   if (left === undefined && right === undefined) return [undefined];
   const ends = (operand: RowOperand | undefined) => (operand?.dims.length ?? 0) - (operand?.row ?? 0);
@@ -182,7 +193,8 @@ const rotary: Rule = ({ inputs }) => {
   const x = inputs[0];
   const others = inputs.slice(1).flatMap((input) => (input?.row === undefined ? [] : [input]));
   if (x?.row === undefined) return MIXES;
-  return others.every((input) => input.dims.length - (input.row as number) === 1) ? [x.row] : 'positions [1, rows]';
+  const isByPosition = others.length > 0 && others.every((input) => input.dims.length - (input.row as number) === 1);
+  return isByPosition ? [x.row] : 'positions [1, rows]';
 };
 
 /** Fills: of rows when one of its extents is their number. */
@@ -239,7 +251,7 @@ const rules: Readonly<Record<string, Rule>> = {
   TopK: ofAxis(-1),
   CumSum: along(({ ints }) => ints('axis', 1)),
   Split: ofAxis(0),
-  Tile: slice,
+  Tile: tile,
   GatherElements: ofAxis(0),
   ScatterElements: ofAxis(0),
   Transpose: transpose,
