@@ -9,9 +9,8 @@ import type { CompiledModel, CompileOptions, ModelShape, WeightFormat } from '..
 import { GraphError } from '../errors.ts';
 import type { ModelSource } from '../model-source.ts';
 import { emitOnnx, OPSET_VERSION } from '../onnx/emit.ts';
-import { weightsChanged } from '../weights/exact-bytes.ts';
 import { PACKED_FILE } from '../weights/placement.ts';
-import type { WeightFile } from '../weights/weight-files.ts';
+import { checkUnchanged, type WeightFile } from '../weights/weight-files.ts';
 import { SourceFiles } from './external-data.ts';
 import { type ImportedGraph, importGraph } from './import-graph.ts';
 import { packImported, placeImported } from './import-placement.ts';
@@ -125,7 +124,7 @@ async function writePaged(
     emitOnnx(made.graph, placement.extents, Math.max(OPSET_VERSION, graph.opset)),
   );
   await writeImport(folder, { shape, weights: made.format });
-  await checkUnchanged(files);
+  await checkUnchanged(files.files);
   return [...placement.extents.values()].reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
@@ -144,7 +143,7 @@ async function writePast(
   if (onnx !== undefined) links.set(GRAPH_FILE, onnx);
   await linkAll(folder, links, options.onProgress);
   await writeImport(folder, { shape, weights: 'f32', past, notices });
-  await checkUnchanged(files);
+  await checkUnchanged(files.files);
   return files.files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
@@ -202,12 +201,4 @@ async function checkFolder(folder: string): Promise<void> {
   if (found?.isDirectory()) return;
   const what = found === undefined ? 'does not exist' : 'is not a folder';
   throw new GraphError('MODEL_FOLDER_MISSING', `${folder} ${what}: give the path of a model folder`, { file: folder });
-}
-
-async function checkUnchanged(files: SourceFiles): Promise<void> {
-  for (const { name, realPath, bytes, modifiedNs, reader } of files.files) {
-    const [opened, named] = await Promise.all([reader.stat({ bigint: true }), stat(realPath, { bigint: true })]);
-    const same = named.ino === opened.ino && opened.mtimeNs === modifiedNs && opened.size === BigInt(bytes);
-    if (!same) throw weightsChanged(name);
-  }
 }

@@ -9,9 +9,8 @@ import { randomFloats } from '../compare.testing.ts';
 import { damaged, largestAllocation } from '../damage.testing.ts';
 import { GraphError } from '../errors.ts';
 import { safetensorsOf, type TestTensor } from '../model-folder.testing.ts';
-import { readFloatRows } from './float-rows.ts';
+import { readTensors } from './read-tensors.testing.ts';
 import { readSafetensorsHeader } from './safetensors-header.ts';
-import { WeightFiles } from './weight-files.ts';
 
 /** Of 10,000 damaged files in all, with those of weight-files.test.ts and of config/: raise it for a long search. */
 const SCALE = Number(process.env.OCTAVO_PROPERTY_RUNS ?? 1_000) / 1_000;
@@ -98,20 +97,7 @@ describe('the index of shards', () => {
   const map = { a: 'one.safetensors', b: 'one.safetensors', c: 'two.safetensors' };
   const index = Buffer.from(JSON.stringify({ metadata: { total_size: 100 }, weight_map: map }));
 
-  async function readAll(): Promise<number[][]> {
-    const files = await WeightFiles.open(folder);
-    try {
-      const all: number[][] = [];
-      for (const { name, shape } of tensors) {
-        const floats: number[] = [];
-        for await (const { elements } of readFloatRows(files.expect(name, shape))) floats.push(...elements);
-        all.push(floats);
-      }
-      return all;
-    } finally {
-      await files.close();
-    }
-  }
+  const readAll = () => readTensors(folder, tensors);
 
   it(`damaged ${INDEX_RUNS} times is refused by name, or leads to the same tensors`, async () => {
     const expected = tensors.map(({ floats }) => [...floats]);

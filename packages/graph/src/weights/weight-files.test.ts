@@ -6,8 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { randomFloats } from '../compare.testing.ts';
 import { GraphError } from '../errors.ts';
 import { safetensorsOf, safetensorsWith, type TestTensor } from '../model-folder.testing.ts';
-import { readFloatRows } from './float-rows.ts';
-import { WeightFiles } from './weight-files.ts';
+import { readTensors } from './read-tensors.testing.ts';
 
 /** Runs of each of the three properties below; CI default 500 (OCTAVO_PROPERTY_RUNS). */
 const RUNS = Number(process.env.OCTAVO_PROPERTY_RUNS ?? 500);
@@ -30,21 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Opens the folder and reads every tensor that `wanted` names. */
-async function readAll(wanted: readonly TestTensor[] = tensors): Promise<number[][]> {
-  const files = await WeightFiles.open(folder);
-  try {
-    const all: number[][] = [];
-    for (const { name, shape } of wanted) {
-      const floats: number[] = [];
-      for await (const { elements } of readFloatRows(files.expect(name, shape))) floats.push(...elements);
-      all.push(floats);
-    }
-    return all;
-  } finally {
-    await files.close();
-  }
-}
+const readAll = (wanted: readonly TestTensor[] = tensors) => readTensors(folder, wanted);
 
 const expected = tensors.map(({ floats }) => [...floats]);
 

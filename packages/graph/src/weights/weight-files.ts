@@ -129,18 +129,23 @@ export class WeightFiles {
     return this.expect(name, this.#find(name)?.stored.shape ?? []);
   }
 
-  /** Throws WEIGHTS_CHANGED when a file is not what it was when it was opened, or its name leads to another. */
-  async checkUnchanged(): Promise<void> {
-    for (const { name, realPath, bytes, modifiedNs, reader } of this.files) {
-      const opened = await reader.stat({ bigint: true });
-      const named = await stat(realPath, { bigint: true }).catch(() => undefined);
-      const same = named?.ino === opened.ino && opened.mtimeNs === modifiedNs && opened.size === BigInt(bytes);
-      if (!same) throw weightsChanged(name);
-    }
+  /** As the function of that name, for all files. */
+  checkUnchanged(): Promise<void> {
+    return checkUnchanged(this.files);
   }
 
   async close(): Promise<void> {
     await closeAll([...this.files, ...this.#derived]);
+  }
+}
+
+/** Throws WEIGHTS_CHANGED when a file is not what it was when it was opened, or its name leads to another or to none. */
+export async function checkUnchanged(files: readonly WeightFile[]): Promise<void> {
+  for (const { name, realPath, bytes, modifiedNs, reader } of files) {
+    const opened = await reader.stat({ bigint: true });
+    const named = await stat(realPath, { bigint: true }).catch(() => undefined);
+    const same = named?.ino === opened.ino && opened.mtimeNs === modifiedNs && opened.size === BigInt(bytes);
+    if (!same) throw weightsChanged(name);
   }
 }
 
