@@ -21,6 +21,8 @@ export interface PeerSettings {
   readonly sequences: number;
   /** Tokens computed in one step at most, of all sequences; absent: what the engine takes by itself. */
   readonly tokenBudget?: number;
+  /** Pages of the pool; absent: what the engine takes by itself. */
+  readonly pages?: number;
   /** Tokens of prompt and completion of one sequence at most. */
   readonly contextTokens: number;
   /** Keeps what an earlier request computed where the engine can. */

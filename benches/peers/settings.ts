@@ -9,12 +9,14 @@ export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, '
   const sixteen = { reuse: false, sequences: 16 };
   if (peer === 'octavo') {
     const common = { threads: 2, reuse: true };
-    if (task === 'burst') return [{ ...common, sequences: 64 }];
-    if (task !== 'storefront') return [{ ...common, sequences: task === 'streams' ? 16 : 1 }];
+    if (!isShop) return [{ ...common, sequences: task === 'streams' ? 16 : 1 }];
+    // Room for one round: from the second round on, pages are used again, as in a server that has run for a while.
+    const shop = { ...common, pages: 900 };
+    if (task === 'burst') return [{ ...shop, sequences: 64 }];
     return [
-      { ...common, sequences: 32, tokenBudget: 512 },
-      { ...common, sequences: 64, tokenBudget: 512 },
-      { ...common, sequences: 16 },
+      { ...shop, sequences: 32, tokenBudget: 512 },
+      { ...shop, sequences: 64, tokenBudget: 512 },
+      { ...shop, sequences: 16 },
     ];
   }
   if (peer === 'node-llama-cpp') {
