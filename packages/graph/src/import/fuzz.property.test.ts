@@ -20,7 +20,7 @@ const RUNS = Number(process.env.OCTAVO_FUZZ_RUNS ?? 10_000);
 const IMPORTS = Math.ceil(RUNS / 80);
 /** On a busy machine, with larger runs. */
 const TIMEOUT_MS = 20 * 60_000;
-const MEMORY_BYTES = 1 << 30;
+const MEMORY_BYTES = 1 << 28;
 
 // Weights outside, so that what is changed is the graph.
 const styles = [attentionNode.grouped(), attention.eager, attention.scaledDotProduct].map((style) =>
