@@ -24,6 +24,7 @@ describe('octavo generate', () => {
       usage: {
         promptTokens: 16,
         cachedTokens: 0,
+        cachedFrom: { memory: 0, file: 0 },
         computedTokens: 16,
         recomputedTokens: 0,
         storedTokens: 24,

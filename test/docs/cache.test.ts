@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import * as octavo from 'octavo';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 const document = readFileSync(new URL('../../docs/cache.md', import.meta.url), 'utf8');
 
@@ -21,7 +21,29 @@ const door = {
     octavo.openEngine(model, { mode: 'in-thread', ...options }),
 };
 
-type Program = (door: object, console: object, mark: () => void) => Promise<void>;
+/**
+ * The clock of the program: it stands still but for its own waiting, so that what is about times prints the same on a machine that is busy.
+ */
+function standStill(): { readonly setTimeout: (work: () => void, ms: number) => void } {
+  let nowMs = 1_000;
+  vi.spyOn(process, 'hrtime').mockImplementation(() => [Math.floor(nowMs / 1e3), (nowMs % 1e3) * 1e6]);
+  return {
+    setTimeout: (work, ms) => {
+      nowMs += ms;
+      setImmediate(work);
+    },
+  };
+}
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+type Program = (
+  door: object,
+  console: object,
+  mark: () => void,
+  setTimeout: (work: () => void, ms: number) => void,
+) => Promise<void>;
 
 /** All snippets as one program; `mark` is called after each. They are plain JavaScript but for how they import. */
 function program(snippets: readonly string[]): Program {
@@ -30,7 +52,7 @@ function program(snippets: readonly string[]): Program {
     .replaceAll(/^import (\{[^}]+\}) from 'octavo';$/gm, 'const $1 = door;')
     .replaceAll(/^import (\{[^}]+\}) from '(node:\w+)';$/gm, "const $1 = process.getBuiltinModule('$2');");
   const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => Program;
-  return new AsyncFunction('door', 'console', 'mark', `${source}\nmark();`);
+  return new AsyncFunction('door', 'console', 'mark', 'setTimeout', `${source}\nmark();`);
 }
 
 describe('docs/cache.md', () => {
@@ -43,7 +65,7 @@ describe('docs/cache.md', () => {
       const words = values.map((value) => (typeof value === 'string' ? value : inspect(value, { breakLength: 120 })));
       printed[printed.length - 1] += `${words.join(' ')}\n`;
     };
-    await program(snippets)(door, { log }, () => printed.push(''));
+    await program(snippets)(door, { log }, () => printed.push(''), standStill().setTimeout);
     const shown = all.flatMap(({ language }, index) =>
       language === 'ts' ? [all[index + 1]?.language === 'text' ? (all[index + 1]?.code as string) : ''] : [],
     );

@@ -5,6 +5,7 @@ import type { LifetimeDefaults, MissReason, PinResult } from '@octavo/kv';
 import type { HubSettings } from '@octavo/models';
 import type { FinishReason, SaltQuotaOptions } from '@octavo/scheduler';
 import type { CacheRequestOptions, EngineCache, WarmOptions, WarmPrompt, WarmResult } from './cache-api.ts';
+import type { CachedFrom } from './cached-from.ts';
 import type { ContextDetector } from './context/context-detector.ts';
 import type { EngineStats } from './engine-stats.ts';
 import type { Message } from './message.ts';
@@ -146,6 +147,8 @@ export interface Usage {
   /** Of the prompt that was run. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  /** The cached tokens by where they were: their sum is `cachedTokens`. */
+  readonly cachedFrom: CachedFrom;
   readonly computedTokens: number;
   readonly recomputedTokens: number;
   readonly completionTokens: number;

@@ -1,5 +1,7 @@
 /** The cache across restarts, what it holds, and what it has learned. */
 
+import type { PinResult } from '@octavo/kv';
+
 /** Why a cache file, or a page of it, is not used. */
 export type CacheRefusalReason =
   | 'unreadable'
@@ -22,6 +24,8 @@ export interface CacheImport {
   /** Pages that prompts can get from the file. */
   readonly pages: number;
   readonly bytes: number;
+  /** What became of the pins of the file, one by one; absent when it has none. Those that are granted or clipped hold from now on. */
+  readonly pins?: readonly PinResult[];
   /** Present: nothing is taken from the file, and why. */
   readonly refusal?: { readonly reason: CacheRefusalReason; readonly message: string };
 }
@@ -85,13 +89,13 @@ export type CacheFileView =
 
 export interface CacheFileCalls {
   /**
-   * Writes all entries with their pages and lifetimes to a file, whole or not at all; between steps, and requests wait as long as it takes to
-   * write. Throws CACHE_FILE_UNWRITABLE, INVALID_OPTION.
+   * Writes all entries with their pages and lifetimes to a file, whole or not at all. A part of it is written after each step, so that requests
+   * go on; entries that make room for these, or are invalidated, before it is done are left out. Throws CACHE_FILE_UNWRITABLE, INVALID_OPTION.
    */
   export(file: string): Promise<CacheExport>;
   /**
-   * Opens a file that `export` wrote. Its pages are read when a prompt first begins with them, and proved by checksum: a page that is damaged is
-   * computed again. A file of another model, format or page size, or a damaged one, is an answer with `refusal`, not an error.
+   * Opens a file that `export` wrote. Its pages are read when a prompt first begins with them, those of pins at once, as far as
+   * `pinBudgetPages` goes; and proved by checksum: a page that is damaged is computed again. A file of another model, format or page size, or a damaged one, is an answer with `refusal`, not an error.
    */
   import(file: string): Promise<CacheImport>;
   /** The most frequent beginnings of the last day's prompts, at most so many (default 100). */

@@ -6,7 +6,7 @@ import type { TextCodec } from '@octavo/text';
 import type { EngineInfo } from './api.ts';
 import { CacheFiles, type CacheFilesParts } from './cache-file/cache-files.ts';
 import { nodeFiles } from './cache-file/file-port.ts';
-import { monotonicMs } from './clock.ts';
+import { type EngineTime, systemTime } from './clock.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { EngineError } from './errors.ts';
 import { DEFAULT_MAX_TOKENS } from './generation-config.ts';
@@ -45,6 +45,7 @@ export interface ModelParts {
 }
 
 export interface EngineParts extends ModelParts {
+  readonly time: EngineTime;
   readonly store: PageStore;
   readonly source: StepSource;
   /** Absent for the recompute baseline. */
@@ -64,7 +65,7 @@ export interface EngineParts extends ModelParts {
 }
 
 /** Reserves the pools and makes cache and scheduler over them. Throws INVALID_OPTION, POOL_NOT_ALLOCATED, and what they throw. */
-export function assembleEngine(model: ModelParts, config: EngineConfig): EngineParts {
+export function assembleEngine(model: ModelParts, config: EngineConfig, time: EngineTime = systemTime): EngineParts {
   const { shape } = model.runner;
   const contextTokens = config.contextTokens ?? shape.contextTokens;
   if (contextTokens > shape.contextTokens) {
@@ -95,21 +96,22 @@ export function assembleEngine(model: ModelParts, config: EngineConfig): EngineP
     expectedBytes: PROCESS_BYTES + (model.weightBytes ?? 0) + store.layout.totalBytes,
   };
   const defaultMaxTokens = model.defaultMaxTokens ?? (() => DEFAULT_MAX_TOKENS);
-  const openings = new Openings({ pageSize, clock: monotonicMs });
-  const source = stepSource(config, store, shape);
-  const cacheFiles = source.kv && openCacheFiles(model, engine, { kv: source.kv, store, openings });
-  return { ...model, store, maxSequences, engine, defaultMaxTokens, openings, cacheFiles, ...source };
+  const openings = new Openings({ pageSize, clock: time.clock });
+  const source = stepSource(config, { store, windows: shape.windows, time });
+  const cacheFiles = source.kv && openCacheFiles(model, engine, { kv: source.kv, store, openings, ...time });
+  return { ...model, time, store, maxSequences, engine, defaultMaxTokens, openings, cacheFiles, ...source };
 }
 
 function openCacheFiles(
   model: ModelParts,
   { shape, weights, fingerprint, kvType, pageSize }: EngineInfo,
-  parts: Pick<CacheFilesParts, 'kv' | 'store' | 'openings'>,
+  parts: Pick<CacheFilesParts, 'kv' | 'store' | 'openings' | 'clock' | 'wallClock'>,
 ): CacheFiles {
   const { layers, kvHeads, headDim } = shape;
   const tokenizer = model.tokenizerFingerprint ?? '';
   const identity = { model: fingerprint, weights, tokenizer, kvType, pageSize, layers, kvHeads, headDim };
-  return new CacheFiles({ ...parts, identity, files: nodeFiles, clock: monotonicMs, wallClock: Date.now });
+  const { kv, store, openings, clock, wallClock } = parts;
+  return new CacheFiles({ kv, store, openings, clock, wallClock, identity, files: nodeFiles });
 }
 
 /** Pages of the pool: as given, as many as the memory holds, or the default. */
@@ -137,7 +139,12 @@ export function defaultPages(
 
 type SourceParts = Pick<EngineParts, 'source' | 'kv' | 'sharing' | 'sequenceTokens' | 'audit'>;
 
-function stepSource(config: EngineConfig, store: PageStore, { windows }: ModelShape): SourceParts {
+interface SourceNeeds extends Pick<ModelShape, 'windows'> {
+  readonly store: PageStore;
+  readonly time: EngineTime;
+}
+
+function stepSource(config: EngineConfig, { store, windows, time }: SourceNeeds): SourceParts {
   const { maxSequences, tokenBudget, maxWaiting, index, verifyPlans } = config;
   const limits = { maxSequences, tokenBudget, maxWaiting };
   if (!config.kvCache) {
@@ -152,7 +159,7 @@ function stepSource(config: EngineConfig, store: PageStore, { windows }: ModelSh
   }
   const { pages, pageSize } = store.layout;
   const { pinBudgetPages, lifetimes, eventBuffer, saltQuota } = config;
-  const kv = createKvCache({ pages, pageSize, index, pinBudgetPages, lifetimes, eventBuffer, clock: monotonicMs });
+  const kv = createKvCache({ pages, pageSize, index, pinBudgetPages, lifetimes, eventBuffer, clock: time.clock });
   const source = createScheduler({
     ...limits,
     kv,

@@ -8,6 +8,7 @@ const outcome: Outcome = {
   usage: {
     promptTokens: 1,
     cachedTokens: 0,
+    cachedFrom: { memory: 0, file: 0 },
     computedTokens: 1,
     recomputedTokens: 0,
     completionTokens: 2,

@@ -5,7 +5,6 @@
  *     open --close--> closing --(the running step ends)--> closed
  *     open --(a law is broken)--> broken --close--> closing
  */
-import { monotonicMs } from './clock.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { brokenInvariant, EngineError } from './errors.ts';
 import type { ClientMessage, HostMessage, RequestEvent } from './protocol.ts';
@@ -14,6 +13,9 @@ import { StepLoop } from './step-loop.ts';
 import { toWireError } from './wire-error.ts';
 
 type Post = (message: HostMessage) => void;
+
+/** How often an engine that rests looks for what has expired. */
+const REST_MS = 1_000;
 
 export class EngineHost {
   readonly #parts: EngineParts;
@@ -28,10 +30,15 @@ export class EngineHost {
   #isDriving = false;
   /** Set by whatever may have made a step possible; cleared before each attempt, so that none is missed. */
   #hasWork = false;
+  /** Leaves the next look at what has expired. */
+  #stopResting = () => {};
+  /** Claims that had ended when it last began to rest. */
+  #endedClaims = 0;
 
   constructor(parts: EngineParts, post: Post) {
     const { source, store, runner, kv } = parts;
-    const driven = { clock: monotonicMs, loop: new StepLoop({ source, store, runner, kv, clock: monotonicMs }) };
+    const { clock } = parts.time;
+    const driven = { clock, loop: new StepLoop({ source, store, runner, kv, clock }) };
     this.#parts = parts;
     this.#post = post;
     this.#loop = driven.loop;
@@ -62,7 +69,9 @@ export class EngineHost {
 
   #wake(): void {
     this.#hasWork = true;
-    if (!this.#isDriving) void this.#drive();
+    if (this.#isDriving) return;
+    this.#stopResting();
+    void this.#drive();
   }
 
   /** Runs steps while there are any, each in a turn of its own so that messages come in between. Never rejects. */
@@ -77,6 +86,18 @@ export class EngineHost {
       else if (this.#state === 'open') await this.#step();
     }
     this.#isDriving = false;
+    this.#rest();
+  }
+
+  /** What ends by time ends without traffic too: the plan of a step that has nothing to run looks after it. */
+  #rest(): void {
+    const { kv, time } = this.#parts;
+    if (this.#state !== 'open' || !kv) return;
+    const { claims, endedClaims } = kv.stats();
+    // While some end there may be more: a look ends a bounded number of them.
+    const delayMs = endedClaims === this.#endedClaims ? REST_MS : 0;
+    this.#endedClaims = endedClaims;
+    this.#stopResting = claims === 0 && delayMs > 0 ? () => {} : time.after(delayMs, () => this.#wake());
   }
 
   async #step(): Promise<void> {
@@ -110,6 +131,7 @@ export class EngineHost {
   /** No step is in flight here: the runtime must not be let go while it runs. */
   async #shutDown(): Promise<void> {
     this.#state = 'closed';
+    this.#stopResting();
     try {
       this.#desk.abortAll();
       this.#flush();

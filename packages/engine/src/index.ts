@@ -2,6 +2,7 @@ export type * from './api.ts';
 export type * from './cache-api.ts';
 export { readCacheFile } from './cache-file/cache-tree.ts';
 export type * from './cache-file-api.ts';
+export type { CachedFrom } from './cached-from.ts';
 export type { ContextDetector, SessionPast, SessionTurn } from './context/context-detector.ts';
 export { type SimilarityOptions, similarity } from './context/similarity.ts';
 export { tagSets } from './context/tag-sets.ts';

@@ -6,7 +6,8 @@
  * ends its own sequence. A broken law is thrown to the caller, who has to stop.
  */
 import type { KvCache } from '@octavo/kv';
-import type { FinishReason, SequenceUsage, StepPlan, StepResult, StepSource } from '@octavo/scheduler';
+import type { FinishReason, StepPlan, StepResult, StepSource } from '@octavo/scheduler';
+import { NO_TOKENS, type SourcedUsage, type TokenRange, withSources } from './cached-from.ts';
 import type { Clock } from './clock.ts';
 import { brokenInvariant, EngineError } from './errors.ts';
 import type { CandidateOutputs, ModelRunner, RunOutputs } from './model-runner.ts';
@@ -43,7 +44,7 @@ export interface SequenceConsumer {
   planned(nowMs: number): void;
   /** One head, in order of position. Returns the next token, which is ignored for a head that is only scored. */
   take(head: Head): number;
-  finished(reason: FinishReason, usage: SequenceUsage): void;
+  finished(reason: FinishReason, usage: SourcedUsage): void;
   failed(error: unknown): void;
 }
 
@@ -60,6 +61,8 @@ export class StepLoop {
   readonly counters = new StepCounters();
   readonly #parts: StepLoopParts;
   readonly #consumers = new Map<number, SequenceConsumer>();
+  /** What came out of a cache file for a sequence; absent for most. */
+  readonly #loaded = new Map<number, TokenRange>();
   /** Sequences whose consumer failed in this step. */
   readonly #doomed: number[] = [];
   readonly #head: Head = { sequence: 0, position: 0, argmax: 0, logits: undefined, candidates: undefined, nowMs: 0 };
@@ -78,9 +81,10 @@ export class StepLoop {
     return this.#consumers.size;
   }
 
-  /** Says who takes what a submitted sequence yields. */
-  add(sequence: number, consumer: SequenceConsumer): void {
+  /** Says who takes what a submitted sequence yields, and which of its tokens were read from a file. */
+  add(sequence: number, consumer: SequenceConsumer, loaded: TokenRange = NO_TOKENS): void {
     this.#consumers.set(sequence, consumer);
+    if (loaded.to > loaded.from) this.#loaded.set(sequence, loaded);
   }
 
   /** Ends a sequence at any point, also while its step runs; its consumer is finished. Unknown sequences are ignored. */
@@ -95,6 +99,7 @@ export class StepLoop {
   failAll(error: unknown): void {
     const consumers = [...this.#consumers.values()];
     this.#consumers.clear();
+    this.#loaded.clear();
     for (const consumer of consumers) consumer.failed(error);
   }
 
@@ -255,7 +260,8 @@ export class StepLoop {
     const consumer = this.#consumers.get(sequence);
     if (!consumer) return;
     this.#consumers.delete(sequence);
-    const usage = this.#parts.source.usage(sequence);
+    const usage = withSources(this.#parts.source.usage(sequence), this.#loaded.get(sequence) ?? NO_TOKENS);
+    this.#loaded.delete(sequence);
     this.counters.finished(usage);
     try {
       consumer.finished(reason, usage);
@@ -267,6 +273,7 @@ export class StepLoop {
   #fail(sequence: number, error: unknown): void {
     const consumer = this.#consumers.get(sequence);
     this.#consumers.delete(sequence);
+    this.#loaded.delete(sequence);
     consumer?.failed(error);
   }
 }

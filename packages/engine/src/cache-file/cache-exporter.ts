@@ -4,10 +4,12 @@ import type { StoredClaim } from './stored-index.ts';
 import type { StoredPages } from './stored-pages.ts';
 import type { PageToStore } from './write-cache-file.ts';
 
-/** Where the bytes of a page to store are. */
-export type PageSource =
-  | { readonly kind: 'memory'; readonly page: number; readonly tokens: number }
-  | { readonly kind: 'file'; readonly page: number };
+/** Where the bytes of a page to store are; in memory first. */
+export interface PageSource {
+  readonly memory?: { readonly page: number; readonly tokens: number };
+  /** Page of the open file. */
+  readonly file?: number;
+}
 
 /** Pages in the order of a file, parents before children, each with the place of its bytes. */
 export class CacheExporter {
@@ -15,7 +17,7 @@ export class CacheExporter {
   readonly claims: StoredClaim[] = [];
   readonly sources: PageSource[] = [];
   readonly #claimIndex = new Map<string, number>();
-  /** Pages by what comes before them and by their tokens. */
+  /** Pages by what comes before them and by their tokens; only a second source has to look. */
   readonly #known = new Map<string, number>();
   readonly #pageSize: number;
 
@@ -32,8 +34,8 @@ export class CacheExporter {
         const tokens = entry.tokens.subarray(at * this.#pageSize, (at + 1) * this.#pageSize);
         const isLast = at === entry.pages.length - 1;
         const claims = isLast ? entry.claims.map((claim) => this.#claim(storedClaim(claim, entry.salt))) : [];
-        const source = { kind: 'memory', page, tokens: tokens.length } as const;
-        parent = this.#add({ parent, salt: entry.salt, tokens, claims }, source);
+        const memory = { page, tokens: tokens.length };
+        parent = this.#append({ parent, salt: entry.salt, tokens, claims }, { memory });
       }
       lastPage.set(entry.id, parent);
     }
@@ -41,6 +43,7 @@ export class CacheExporter {
 
   /** What a file still has to offer; pages that are in memory too are taken from there. */
   addFile(stored: StoredPages, nowMs: number): void {
+    for (const [index, page] of this.pages.entries()) this.#known.set(keyOf(page), index);
     const placed = new Map<number, number>();
     for (let page = 0; page < stored.pageCount; page += 1) {
       if (!stored.isUsable(page, nowMs)) continue;
@@ -50,22 +53,40 @@ export class CacheExporter {
       if (before === undefined) continue;
       const live = claims
         .filter((claim) => stored.claims.isLive(claim, nowMs))
-        .map((claim) => this.#claim(stored.claims.remaining(claim, nowMs)));
-      placed.set(page, this.#add({ parent: before, salt, tokens, claims: live }, { kind: 'file', page }));
+        .map((claim) => this.#claim(stored.claimAt(page, claim, nowMs)));
+      placed.set(page, this.#add({ parent: before, salt, tokens, claims: live }, { file: page }));
     }
   }
 
+  /** The page will not be in the file: its claims end at the last page before it that is, as when it is evicted. */
+  leaveOut(page: number, isThere: (page: number) => boolean): void {
+    const { parent, claims } = this.pages[page] as PageToStore;
+    let end = parent;
+    while (end >= 0 && !isThere(end)) end = (this.pages[end] as PageToStore).parent;
+    if (end >= 0) this.#addClaims(end, claims);
+  }
+
+  #addClaims(page: number, claims: readonly number[]): void {
+    const there = this.pages[page] as PageToStore;
+    this.pages[page] = { ...there, claims: [...new Set([...there.claims, ...claims])] };
+  }
+
   #add(page: PageToStore, source: PageSource): number {
-    const key = `${page.parent}/${page.parent < 0 ? page.salt : ''}/${page.tokens.join()}`;
+    const key = keyOf(page);
     const known = this.#known.get(key);
     if (known !== undefined) {
-      const there = this.pages[known] as PageToStore;
-      this.pages[known] = { ...there, claims: [...new Set([...there.claims, ...page.claims])] };
+      this.sources[known] = { ...this.sources[known], ...source };
+      this.#addClaims(known, page.claims);
       return known;
     }
+    const index = this.#append(page, source);
+    this.#known.set(key, index);
+    return index;
+  }
+
+  #append(page: PageToStore, source: PageSource): number {
     this.pages.push(page);
     this.sources.push(source);
-    this.#known.set(key, this.pages.length - 1);
     return this.pages.length - 1;
   }
 
@@ -77,6 +98,11 @@ export class CacheExporter {
     this.#claimIndex.set(key, this.claims.length - 1);
     return this.claims.length - 1;
   }
+}
+
+/** What comes before a page, and its tokens. */
+function keyOf({ parent, salt, tokens }: PageToStore): string {
+  return `${parent}/${parent < 0 ? salt : ''}/${tokens.join()}`;
 }
 
 function storedClaim(claim: ClaimView, salt: string): StoredClaim {

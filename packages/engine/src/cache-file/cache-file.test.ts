@@ -4,12 +4,20 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../engine.testing.ts';
-import { cacheOf, chain, claim, expectOnlyWritten, identity, PAGE_BYTES, wanted } from './cache-file.testing.ts';
+import {
+  cacheOf,
+  chain,
+  claim,
+  expectOnlyWritten,
+  identity,
+  PAGE_BYTES,
+  wanted,
+  writeCacheFile,
+} from './cache-file.testing.ts';
 import { HEADER_BYTES } from './file-header.ts';
 import { nodeFiles } from './file-port.ts';
 import { openCacheFile } from './read-cache-file.ts';
 import type { CacheIdentity, StoredClaim } from './stored-index.ts';
-import { writeCacheFile } from './write-cache-file.ts';
 
 const folder = temporaryFolder();
 const pathOf = (name: string) => join(folder, name);

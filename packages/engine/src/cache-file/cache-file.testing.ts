@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { type FilePort, nodeFiles } from './file-port.ts';
 import { openCacheFile } from './read-cache-file.ts';
 import type { CacheIdentity, StoredClaim } from './stored-index.ts';
-import type { CacheToStore } from './write-cache-file.ts';
+import { CacheFileWriter, type IndexToStore, type PageToStore } from './write-cache-file.ts';
 
 export const identity: CacheIdentity = {
   model: 'm'.repeat(64),
@@ -24,9 +24,25 @@ export function bytesOf(index: number): Uint8Array {
   return Uint8Array.from({ length: PAGE_BYTES }, (_, at) => (index * 31 + at * 7) % 256);
 }
 
+/** Everything that goes into a file. */
+export interface CacheToStore extends IndexToStore {
+  readonly pages: readonly PageToStore[];
+}
+
+/** Writes a file of pages whose bytes are those of `bytesOf`. Returns its bytes. */
+export function writeCacheFile(files: FilePort, path: string, { pages, ...index }: CacheToStore): number {
+  const writer = new CacheFileWriter(files, path, PAGE_BYTES);
+  try {
+    for (const at of pages.keys()) writer.append(bytesOf(at));
+    return writer.finish(index, pages);
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+}
+
 export function cacheOf(pages: CacheToStore['pages'], claims: readonly StoredClaim[] = [claim]): CacheToStore {
-  const readPage = (index: number, into: Uint8Array) => into.set(bytesOf(index));
-  return { identity, writtenMs: 1_700_000_000_000, claims, openings: [], pages, pageBytes: PAGE_BYTES, readPage };
+  return { identity, writtenMs: 1_700_000_000_000, claims, openings: [], pages };
 }
 
 export const chain = (count: number): CacheToStore['pages'] =>
@@ -49,4 +65,25 @@ export function expectOnlyWritten(path: string, files: FilePort = nodeFiles): nu
   }
   opened.value.close();
   return refusedPages;
+}
+
+/** Stops at the n-th operation, as a process that is killed does: nothing happens afterwards, no cleaning up either. */
+export function dyingAt(operation: number): FilePort {
+  let left = operation;
+  const steps = nodeFiles as unknown as Record<string, (...given: unknown[]) => unknown>;
+  const entries = Object.keys(steps).map((name) => [
+    name,
+    (...given: unknown[]) => {
+      left -= 1;
+      if (left < 0) throw new Error('killed');
+      // Half of what is written arrives.
+      if (left === 0 && name === 'write') {
+        const [file, bytes, position] = given as [number, Uint8Array, number];
+        nodeFiles.write(file, bytes.subarray(0, bytes.length >> 1), position);
+        throw new Error('killed');
+      }
+      return steps[name]?.(...given);
+    },
+  ]);
+  return Object.fromEntries(entries) as FilePort;
 }

@@ -5,7 +5,7 @@ import { checkKv } from '@octavo/kv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../engine.testing.ts';
-import { openTestCache, type TestCache } from './cache-files.testing.ts';
+import { exportNow, importNow, openTestCache, type TestCache } from './cache-files.testing.ts';
 
 const nowhere = '/nowhere/x';
 const folder = temporaryFolder();
@@ -16,10 +16,10 @@ const upTo = (count: number, first = 0) => Array.from({ length: count }, (_, i) 
 /** Writes the cache and opens the file in a fresh one, `laterMs` later. */
 function restarted(cache: TestCache, laterMs = 0, pages?: number): TestCache {
   const path = newPath();
-  cache.files.export(path);
+  exportNow(cache, path);
   const fresh = openTestCache(pages === undefined ? {} : { pages });
   fresh.time.wall = cache.time.wall + laterMs;
-  expect(fresh.files.import(path)).not.toHaveProperty('refusal');
+  expect(importNow(fresh, path)).not.toHaveProperty('refusal');
   return fresh;
 }
 
@@ -82,16 +82,6 @@ describe('a cache that comes back from a file', () => {
     expect(other.files.end({ tag: 'nobody' })).toBe(0);
   });
 
-  it('takes pins along, within the budget', () => {
-    const cache = openTestCache();
-    cache.serve(upTo(8));
-    const pinned = cache.kv.pin({ tokens: Uint32Array.from(upTo(8)), tokenCount: 8, salt: '' });
-    expect(pinned.outcome).toBe('granted');
-    const fresh = restarted(cache);
-    fresh.files.load({ salt: '', tokens: Uint32Array.from([...upTo(8), 1]), tokenCount: 9 });
-    expect(fresh.kv.stats()).toMatchObject({ pinnedPages: 2, publishedPages: 2, evictablePages: 0 });
-  });
-
   it('takes what there is room for, and computes the rest', () => {
     const cache = openTestCache();
     for (let n = 0; n < 6; n += 1) cache.serve(upTo(20, 100 * n));
@@ -104,7 +94,7 @@ describe('a cache that comes back from a file', () => {
     const cache = openTestCache();
     cache.serve(upTo(8));
     const path = newPath();
-    cache.files.export(path);
+    exportNow(cache, path);
     const other = openTestCache({
       identity: {
         model: 'other',
@@ -118,10 +108,10 @@ describe('a cache that comes back from a file', () => {
       },
     });
     other.serve(upTo(8, 9));
-    expect(other.files.import(path)).toMatchObject({ pages: 0, refusal: { reason: 'model' } });
+    expect(importNow(other, path)).toMatchObject({ pages: 0, refusal: { reason: 'model' } });
     expect(other.serve([...upTo(8), 1])).toBe(0);
-    expect(cache.files.import(path)).toMatchObject({ pages: 2 });
-    expect(cache.files.import(nowhere)).toMatchObject({ refusal: { reason: 'unreadable' } });
+    expect(importNow(cache, path)).toMatchObject({ pages: 2 });
+    expect(importNow(cache, nowhere)).toMatchObject({ refusal: { reason: 'unreadable' } });
     expect(cache.files.stats().filePages).toBe(2);
   });
 
@@ -132,7 +122,7 @@ describe('a cache that comes back from a file', () => {
     cache.kv.clear('secret');
     const path = newPath();
     cache.serve([5], {}, 'public');
-    cache.files.export(path);
+    exportNow(cache, path);
     const bytes = readFileSync(path);
     const secret = Buffer.alloc(4);
     secret.writeFloatLE(cache.store.readKeys(0, 4 * 2)[0] as number);
@@ -149,7 +139,7 @@ describe('a cache file with damaged pages', () => {
     cache.serve([...upTo(10), 99, 98]);
     cache.serve(upTo(7, 30), {}, 'tenant');
     const path = newPath();
-    const { bytes } = cache.files.export(path);
+    const { bytes } = exportNow(cache, path);
     const whole = readFileSync(path);
     const flips = fc.array(fc.nat({ max: bytes * 8 - 1 }), { minLength: 1, maxLength: 3 });
     let found = 0;
@@ -159,7 +149,7 @@ describe('a cache file with damaged pages', () => {
         for (const bit of bits) damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
         writeFileSync(path, damaged);
         const fresh = openTestCache();
-        fresh.files.import(path);
+        importNow(fresh, path);
         found += fresh.serve([...upTo(18), 1]);
         found += fresh.serve([...upTo(10), 99, 98, 1]);
         found += fresh.serve([...upTo(7, 30), 1], {}, 'tenant');

@@ -1,6 +1,7 @@
 /** A cache without a model, whose rows can be foretold from the tokens before them: what comes out of a file must be them. */
 import { type ClaimOptions, checkKv, createKvCache, type KvCache } from '@octavo/kv';
 import { expect } from 'vitest';
+import type { CacheExport, CacheImport } from '../cache-file-api.ts';
 import { fakeShape } from '../fake-runner.ts';
 import { PageLayout } from '../storage/page-layout.ts';
 import { PageStore } from '../storage/page-store.ts';
@@ -20,6 +21,26 @@ export interface TestCache {
   readonly stop: () => void;
 }
 
+/** Runs a whole export at once, as an engine does between two steps. */
+export function exportNow({ files }: TestCache, path: string): CacheExport {
+  const task = files.export(path);
+  try {
+    for (;;) {
+      const written = task.advance();
+      if (written) return written;
+    }
+  } finally {
+    files.ended(task);
+  }
+}
+
+/** Opens a file, and reads the pages of its pins. */
+export function importNow({ files }: TestCache, path: string): CacheImport {
+  const { pins, ...opened } = files.import(path);
+  while (pins && !pins.advance());
+  return pins?.results.length ? { ...opened, pins: pins.results } : opened;
+}
+
 /** Row of a token: a digest of all tokens up to it. */
 function rowOf(tokens: ArrayLike<number>, position: number): number {
   let digest = 7;
@@ -28,11 +49,13 @@ function rowOf(tokens: ArrayLike<number>, position: number): number {
   return digest & 0xffffff;
 }
 
-export function openTestCache(parts: Partial<CacheFilesParts> & { pages?: number } = {}): TestCache {
-  const { pages = 64, ...rest } = parts;
+export function openTestCache(
+  parts: Partial<CacheFilesParts> & { readonly pages?: number; readonly pinBudgetPages?: number } = {},
+): TestCache {
+  const { pages = 64, pinBudgetPages = 8, ...rest } = parts;
   const time = { now: 1000, wall: 1_700_000_000_000 };
   const clock = () => time.now;
-  const kv = createKvCache({ pages, pageSize: PAGE_SIZE, clock, pinBudgetPages: 8 });
+  const kv = createKvCache({ pages, pageSize: PAGE_SIZE, clock, pinBudgetPages });
   const store = new PageStore(new PageLayout(fakeShape, { pages, pageSize: PAGE_SIZE }));
   const identity = {
     model: 'fake',

@@ -1,17 +1,20 @@
 /** The cache file of an engine: writes it, opens it, and gives pages out of it to the cache when a prompt first begins with them. */
 import type { ClaimOptions, KvCache } from '@octavo/kv';
-import type { CacheExport, CacheFileStats, CacheImport } from '../cache-file-api.ts';
-import { EngineError } from '../errors.ts';
-import { pageBytesOf, readPageBytes, writePageBytes } from '../storage/page-bytes.ts';
+import type { CacheFileStats, CacheImport } from '../cache-file-api.ts';
+import { NO_TOKENS, type TokenRange } from '../cached-from.ts';
+import { pageBytesOf, writePageBytes } from '../storage/page-bytes.ts';
 import type { PageStore } from '../storage/page-store.ts';
 import type { Openings } from '../warm/openings.ts';
-import { CacheExporter, type PageSource } from './cache-exporter.ts';
+import { CacheExportTask } from './cache-export.ts';
 import type { FilePort } from './file-port.ts';
+import { ImportPins } from './import-pins.ts';
 import { type OpenCacheFile, openCacheFile } from './read-cache-file.ts';
 import type { ClaimSigns, EndTarget } from './stored-claims.ts';
-import type { CacheIdentity, StoredClaim } from './stored-index.ts';
+import { type CacheIdentity, refused, type StoredClaim } from './stored-index.ts';
 import { StoredPages } from './stored-pages.ts';
-import { writeCacheFile } from './write-cache-file.ts';
+
+/** Bytes of pages that are written or read between two steps: a few milliseconds. */
+const SLICE_BYTES = 2 * 2 ** 20;
 
 /** Openings that go along with a file. */
 const MOST_OPENINGS = 200;
@@ -26,6 +29,8 @@ export interface CacheFilesParts {
   readonly clock: () => number;
   /** Milliseconds since 1970: what survives a restart. */
   readonly wallClock: () => number;
+  /** Bytes of pages that are written or read between two steps, about. Default 2 MiB: a few milliseconds. */
+  readonly sliceBytes?: number;
 }
 
 /** A file that is open for pages. */
@@ -42,11 +47,20 @@ export interface Prompt {
   readonly tokenCount: number;
 }
 
+/** Tokens that came out of a file, and their pages. */
+type Loaded = TokenRange & { readonly pages: number };
+
+const NOTHING: Loaded = Object.freeze({ ...NO_TOKENS, pages: 0 });
+
+/** A file that was opened, or why not. The pins of one that was hold when `pins` is done. */
+export type CacheOpening = Omit<CacheImport, 'pins'> & { readonly pins?: ImportPins };
+
 export class CacheFiles {
   readonly #parts: CacheFilesParts;
   /** [pageBytes] of the page on its way. */
   readonly #page: Uint8Array;
   #source: Source | undefined;
+  #export: CacheExportTask | undefined;
   #loadedPages = 0;
 
   constructor(parts: CacheFilesParts) {
@@ -55,65 +69,78 @@ export class CacheFiles {
   }
 
   /**
-   * Writes all entries, and what an open file still has to offer. Effect: `path` is the new file, or what it was. Only between steps; takes as
-   * long as writing the bytes does. Throws CACHE_FILE_UNWRITABLE.
+   * Begins to write all entries, and what an open file still has to offer; see `CacheExportTask`. Only between steps, and one at a time. Call
+   * `advance` of what it returns until that is done or throws, and `ended` then. Throws what the files do, as do its methods.
    */
-  export(path: string): CacheExport {
-    const { kv, store, openings, identity, files, wallClock } = this.#parts;
-    const exporter = new CacheExporter(kv.pageSize);
-    exporter.addMemory(kv.entries());
+  export(path: string): CacheExportTask {
+    const { kv, store, openings, identity, files, clock, wallClock, sliceBytes = SLICE_BYTES } = this.#parts;
+    const begunMs = clock();
     const source = this.#source;
-    if (source) {
-      this.#refuseDamaged(source);
-      exporter.addFile(source.stored, this.#since(source));
-    }
-    const { pages, claims, sources } = exporter;
-    const readPage = (index: number, into: Uint8Array) => {
-      const from = sources[index] as PageSource;
-      if (from.kind === 'memory') readPageBytes(store, from.page, from.tokens, into);
-      else source?.file.readPage(from.page, into);
-    };
-    const said = { identity, writtenMs: wallClock(), claims, openings: openings.list(MOST_OPENINGS) };
-    const cache = { ...said, pages, pageBytes: this.#page.length, readPage };
-    try {
-      return { pages: pages.length, bytes: writeCacheFile(files, path, cache) };
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new EngineError('CACHE_FILE_UNWRITABLE', `The cache file ${path} cannot be written: ${reason}.`, { cause });
-    }
+    const task = new CacheExportTask({
+      ...{ kv, store, files, path, sliceBytes },
+      elapsedMs: () => clock() - begunMs,
+      head: () => ({ identity, writtenMs: wallClock(), openings: openings.list(MOST_OPENINGS) }),
+      source: source && { ...source, nowMs: this.#since(source) },
+    });
+    this.#export = task;
+    return task;
   }
 
-  /** Opens a file for pages, in place of the one before. Reads its index; pages are read when a prompt begins with them. Never throws. */
-  import(path: string): CacheImport {
-    const { files, identity, openings, clock, wallClock } = this.#parts;
+  /** Nothing that ends from now on concerns the export any more. Effect: gives up what is not done. */
+  ended(task: CacheExportTask): void {
+    task.abandon();
+    if (this.#export === task) this.#export = undefined;
+  }
+
+  /**
+   * Opens a file for pages, in place of the one before. Reads its index; pages are read when a prompt begins with them, those of pins in `pins`,
+   * which has to be advanced between steps until that is all. Never throws.
+   */
+  import(path: string): CacheOpening {
+    const { files, kv, identity, openings, clock, wallClock, sliceBytes = SLICE_BYTES } = this.#parts;
     const opened = openCacheFile(files, path, { identity, pageBytes: this.#page.length });
     if (!opened.ok) return { pages: 0, bytes: 0, refusal: opened.refusal };
-    this.dispose();
     const { index, fileBytes } = opened.value;
+    const problem = claimProblem(kv, index.claims);
+    if (problem !== undefined) {
+      opened.value.close();
+      const { refusal } = refused('damaged', `A claim of the file is none (${problem}): its pages are not used.`);
+      return { pages: 0, bytes: 0, refusal };
+    }
+    this.dispose();
     // A wall clock that was set back makes nothing younger than it was.
     const elapsedMs = Math.max(0, wallClock() - index.writtenMs);
     for (const { salt, ids, count } of index.openings) openings.observe(salt, ids, count);
     const stored = new StoredPages(index, elapsedMs);
-    this.#source = { file: opened.value, stored, openedMs: clock() };
-    return { pages: stored.livePages(0), bytes: fileBytes };
+    const source = { file: opened.value, stored, openedMs: clock() };
+    this.#source = source;
+    const load = (way: readonly number[], salt: string) => this.#load(source, way, salt).pages;
+    const pins = new ImportPins({ kv, stored, slicePages: sliceBytes / this.#page.length, load }, 0);
+    return { pages: stored.livePages(0), bytes: fileBytes, pins };
   }
 
   /**
    * Puts what the open file knows of a prompt into the cache, beyond what is there, as far as there is room: as if it had never left.
-   * Returns the pages. Call it before the prompt is admitted. O(tokens, and the bytes of the pages).
+   * Returns the tokens that came. Call it before the prompt is admitted. O(tokens, and the bytes of the pages).
    */
-  load(prompt: Prompt): number {
+  load(prompt: Prompt): TokenRange {
     const source = this.#source;
-    if (!source) return 0;
-    const nowMs = this.#since(source);
-    const path = source.stored.match(prompt, nowMs);
-    const { kv } = this.#parts;
+    if (!source) return NO_TOKENS;
+    const path = source.stored.match(prompt, this.#since(source));
     const tokens = source.stored.tokensOf(path);
-    if (path.length === 0 || kv.match(tokens, tokens.length, prompt.salt).matchedTokens >= tokens.length - 1) return 0;
-    const claims = source.stored.claimsOf(path.at(-1) as number, nowMs);
-    const whole = { salt: prompt.salt, tokens, tokenCount: tokens.length };
-    const restored = kv.restore({ ...whole, claims: claims.filter(({ isPinned }) => !isPinned).map(claimOptions) });
-    if (!restored.ok) return 0;
+    const { kv } = this.#parts;
+    if (path.length === 0 || kv.match(tokens, tokens.length, prompt.salt).matchedTokens >= tokens.length - 1) {
+      return NO_TOKENS;
+    }
+    return this.#load(source, path, prompt.salt);
+  }
+
+  #load(source: Source, path: readonly number[], salt: string): Loaded {
+    const { kv, store } = this.#parts;
+    const tokens = source.stored.tokensOf(path);
+    const claims = source.stored.claimsOf(path.at(-1) as number, this.#since(source)).map(claimOptions);
+    const restored = kv.restore({ salt, tokens, tokenCount: tokens.length, claims });
+    if (!restored.ok) return NOTHING;
     const { restoration } = restored;
     const first = path.length - restoration.pages.length;
     let intact = 0;
@@ -123,25 +150,26 @@ export class CacheFiles {
         source.stored.refuse(stored);
         break;
       }
-      writePageBytes(this.#parts.store, page, this.#page);
+      writePageBytes(store, page, this.#page);
       intact += 1;
     }
     // Written, then published: nothing of the page that was damaged, or of what comes after it.
     if (intact === 0) restoration.abandon();
     else restoration.publish(intact);
-    // After that: what is pinned must be published. A promise that the budget does not hold any more is not made again.
-    for (const claim of claims) if (claim.isPinned && intact > 0) kv.pin({ ...whole, claim: claimOptions(claim) });
     this.#loadedPages += intact;
-    return intact;
+    const from = restoration.presentTokens;
+    return { from, to: intact === 0 ? from : Math.min(tokens.length, from + intact * kv.pageSize), pages: intact };
   }
 
   /** A request does away with older versions and contexts, in the file as in memory. */
   observe(signs: ClaimSigns): void {
     this.#source?.stored.claims.observe(signs);
+    this.#export?.observe(signs);
   }
 
   /** As `KvCache.invalidate`, for what was not loaded yet. Returns how many claims ended. */
   end(target: EndTarget): number {
+    this.#export?.end(target);
     return this.#source?.stored.claims.end(target) ?? 0;
   }
 
@@ -154,17 +182,11 @@ export class CacheFiles {
     };
   }
 
-  /** Closes the open file; nothing more comes out of it. */
+  /** Closes the open file; nothing more comes out of it. An export that is not done is given up. */
   dispose(): void {
+    if (this.#export) this.ended(this.#export);
     this.#source?.file.close();
     this.#source = undefined;
-  }
-
-  /** Before they are copied into another file: what is damaged must not get a checksum that fits. */
-  #refuseDamaged({ file, stored }: Source): void {
-    for (let page = 0; page < stored.pageCount; page += 1) {
-      if (!file.readPage(page, this.#page)) stored.refuse(page);
-    }
   }
 
   #since(source: Source): number {
@@ -174,4 +196,14 @@ export class CacheFiles {
 
 function claimOptions({ salt: _, isPinned: __, ...claim }: StoredClaim): ClaimOptions {
   return claim;
+}
+
+/** What a claim of a file says that no request could have said; undefined when there is nothing. */
+function claimProblem(kv: KvCache, claims: readonly StoredClaim[]): string | undefined {
+  try {
+    for (const claim of claims) kv.assertLifetime({ claim: claimOptions(claim) });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }

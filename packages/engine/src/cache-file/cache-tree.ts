@@ -44,6 +44,7 @@ function entriesOf({ pages, claims }: StoredIndex): CacheTreeEntry[] {
   const place = new Int32Array(pages.length);
   const tree: { parent: number; salt: string; ids: number[]; pages: number; claims: readonly StoredClaim[] }[] = [];
   for (const [index, page] of pages.entries()) {
+    if (page.tokens.length === 0) continue;
     const before = page.parent < 0 ? undefined : tree[place[page.parent] as number];
     const goesOn = before !== undefined && childCount[page.parent] === 1 && before.claims.length === 0;
     const said = page.claims.map((claim) => claims[claim] as StoredClaim);

@@ -1,6 +1,7 @@
 /** The few things that a cache file needs of a file system; tests put one here that fails or stops at any of them. */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 
 export interface FilePort {
   readonly openRead: (path: string) => number;
@@ -12,6 +13,8 @@ export interface FilePort {
   readonly write: (file: number, bytes: Uint8Array, position: number) => void;
   /** Returns when the bytes are on the disk. */
   readonly sync: (file: number) => void;
+  /** As `sync`, while this thread goes on. */
+  readonly syncSoon: (file: number) => Promise<void>;
   readonly close: (file: number) => void;
   readonly rename: (from: string, to: string) => void;
   /** Makes renames in the folder of a file last. */
@@ -38,6 +41,7 @@ export const nodeFiles: FilePort = {
     while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done, position + done);
   },
   sync: fsyncSync,
+  syncSoon: promisify(fsync),
   close: closeSync,
   rename: renameSync,
   syncFolder: (path) => {

@@ -108,7 +108,13 @@ function decodePages(records: Buffer, parts: PageParts): StoredPage[] | ReturnTy
     const tokenCount = record.readUInt32LE(8);
     const claimCount = record.readUInt32LE(12);
     const before = pages[parent];
-    if (salt === undefined || tokenCount < 1 || tokenCount > pageSize || claimCount > parts.refCount - ref) {
+    const isUnused = tokenCount === 0 && claimCount === 0 && parent < 0;
+    if (
+      salt === undefined ||
+      (tokenCount < 1 && !isUnused) ||
+      tokenCount > pageSize ||
+      claimCount > parts.refCount - ref
+    ) {
       return damaged(`page ${index} refers to what is not there`);
     }
     if (parent >= 0 && (before === undefined || before.salt !== salt || before.tokens.length < pageSize)) {

@@ -80,8 +80,13 @@ function readOpened(files: FilePort, file: number, wanted: WantedPages | undefin
   }
   const readPage = (at: number, into: Uint8Array) => {
     const { checksum } = index.pages[at] as StoredPage;
-    const count = files.read(file, into, HEADER_BYTES + at * pageBytes);
-    return count === pageBytes && isSameChecksum(checksumOf(into), checksum);
+    try {
+      const count = files.read(file, into, HEADER_BYTES + at * pageBytes);
+      return count === pageBytes && isSameChecksum(checksumOf(into), checksum);
+    } catch {
+      // A disk that cannot be read is no reason to fail what can be computed.
+      return false;
+    }
   };
   return { ok: true, value: { index, pageBytes, fileBytes, readPage, close: () => files.close(file) } };
 }

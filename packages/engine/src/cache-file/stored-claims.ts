@@ -42,10 +42,11 @@ export class StoredClaims {
     return this.#ended[claim] === 0 && this.#elapsedMs + nowMs < Math.min(ttlMs, slidingTtlMs);
   }
 
-  /** The claim with the time that it has left. */
+  /** The claim with the time that it has left, in whole milliseconds. */
   remaining(claim: number, nowMs: number): StoredClaim {
     const given = this.at(claim);
-    return given.ttlMs === undefined ? given : { ...given, ttlMs: given.ttlMs - this.#elapsedMs - nowMs };
+    if (given.ttlMs === undefined) return given;
+    return { ...given, ttlMs: Math.max(1, Math.floor(given.ttlMs - this.#elapsedMs - nowMs)) };
   }
 
   /** Ends the claims that fit everything that is given. Returns how many. O(claims). */

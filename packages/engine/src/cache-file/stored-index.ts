@@ -34,7 +34,7 @@ export interface StoredPage {
   /** Index of the page before it; -1 for the first one of a prompt. Smaller than the page's own index. */
   readonly parent: number;
   readonly salt: string;
-  /** [1..pageSize] tokens of this page; only a page without children may have fewer than `pageSize`. */
+  /** [1..pageSize] tokens of this page; only a page without children may have fewer than `pageSize`. None: the page is not used. */
   readonly tokens: Uint32Array;
   /** Indexes of claims that end here. */
   readonly claims: readonly number[];

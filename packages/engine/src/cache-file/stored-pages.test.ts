@@ -139,9 +139,24 @@ describe('StoredPages', () => {
     expect(stored.refusedPages).toBe(1);
   });
 
-  it('gives a page the claims below it, and a pin only to the page where it ends', () => {
+  it('gives a page the claims below it, pins as claims like others, and tells where pins end', () => {
     const stored = open([page(-1, [1, 2]), page(0, [3, 4], [0])], [{ ...plain, isPinned: true }]);
     expect(stored.claimsOf(0, 0)).toEqual([plain]);
-    expect(stored.claimsOf(1, 0)).toEqual([{ ...plain, isPinned: true }]);
+    expect(stored.claimsOf(1, 0)).toEqual([plain]);
+    expect([...stored.pins(0)]).toEqual([{ page: 1, claim: { ...plain, isPinned: true } }]);
+    expect(stored.pathTo(1)).toEqual([0, 1]);
+    expect(stored.claimAt(1, 0, 0).isPinned).toBe(true);
+    stored.takePins(1);
+    expect(stored.claimAt(1, 0, 0)).toEqual(plain);
+  });
+
+  it('gives a page its own claims before the many of the pages below it', () => {
+    const named = (tag: string) => ({ ...plain, tags: [tag] });
+    const below = Array.from({ length: 100 }, (_, n) => page(0, [10 + n, 1], [n]));
+    const claimed = [...below.map((_, n) => named(`below:${n}`)), named('own')];
+    const stored = open([page(-1, [1, 2], [100]), ...below], claimed);
+    const found = stored.claimsOf(0, 0);
+    expect(found).toHaveLength(64);
+    expect(found[0]?.tags).toEqual(['own']);
   });
 });

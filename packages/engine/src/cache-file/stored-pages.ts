@@ -14,13 +14,17 @@ export class StoredPages {
   readonly #covering: ReadonlySet<number>[];
   /** [pages] 1: its bytes were not what was written. */
   readonly #refused: Uint8Array;
+  /** [pages] 1: the pins that end there were promised again, by the cache: the file has no say in them any more. */
+  readonly #taken: Uint8Array;
 
   /** O(pages x log siblings). */
   constructor(index: StoredIndex, elapsedMs: number) {
     this.#pages = index.pages;
     this.claims = new StoredClaims(index.claims, elapsedMs);
     this.#refused = new Uint8Array(index.pages.length);
-    for (const [at, { parent, salt }] of index.pages.entries()) {
+    this.#taken = new Uint8Array(index.pages.length);
+    for (const [at, { parent, salt, tokens }] of index.pages.entries()) {
+      if (tokens.length === 0) continue;
       const key = parent < 0 ? salt : parent;
       const siblings = this.#children.get(key);
       if (siblings) siblings.push(at);
@@ -78,17 +82,44 @@ export class StoredPages {
     return tokens;
   }
 
-  /** Live claims at or below a page, with the time they have left; only those that end at it keep their pin. */
+  /** Live claims at a page and then below it, 64 at most, with the time they have left. A pin that is not promised again is a claim like others. */
   claimsOf(page: number, nowMs: number): StoredClaim[] {
-    const own = new Set(this.page(page).claims);
     const found: StoredClaim[] = [];
-    for (const claim of this.#covering[page] as ReadonlySet<number>) {
+    // Its own first: they are the ones that say something of this very prompt.
+    for (const claim of new Set([...this.page(page).claims, ...(this.#covering[page] as ReadonlySet<number>)])) {
       if (found.length === MOST_CLAIMS) break;
-      if (!this.claims.isLive(claim, nowMs)) continue;
-      const remaining = this.claims.remaining(claim, nowMs);
-      found.push(own.has(claim) ? remaining : { ...remaining, isPinned: false });
+      if (this.claims.isLive(claim, nowMs)) found.push(unpinned(this.claims.remaining(claim, nowMs)));
     }
     return found;
+  }
+
+  /** One of the claims that end at a page, with the time it has left, as another file should have it. */
+  claimAt(page: number, claim: number, nowMs: number): StoredClaim {
+    const remaining = this.claims.remaining(claim, nowMs);
+    return this.#taken[page] === 1 ? unpinned(remaining) : remaining;
+  }
+
+  /** Live pins of the file, with the page that each ends at, in the order of the pages. */
+  *pins(nowMs: number): Generator<{ readonly page: number; readonly claim: StoredClaim }> {
+    for (const [page, { claims }] of this.#pages.entries()) {
+      for (const claim of claims) {
+        if (this.claims.at(claim).isPinned && this.claims.isLive(claim, nowMs)) {
+          yield { page, claim: this.claims.remaining(claim, nowMs) };
+        }
+      }
+    }
+  }
+
+  /** The pins that end at a page are the cache's now. */
+  takePins(page: number): void {
+    this.#taken[page] = 1;
+  }
+
+  /** Pages from the first one of the prompt to this one. */
+  pathTo(page: number): number[] {
+    const path: number[] = [];
+    for (let at = page; at >= 0; at = this.page(at).parent) path.unshift(at);
+    return path;
   }
 
   /** The bytes of a page are not what was written: it is not found any more, nor is what continues it. */
@@ -149,6 +180,11 @@ function coveringClaims(pages: readonly StoredPage[]): ReadonlySet<number>[] {
     else for (const claim of own) (covering[parent] as Set<number>).add(claim);
   }
   return covering;
+}
+
+/** A pin's priority is above all others; without it, it has the usual one. */
+function unpinned(claim: StoredClaim): StoredClaim {
+  return claim.isPinned ? { ...claim, isPinned: false, priority: 'normal' } : claim;
 }
 
 /** Lexicographic; a beginning comes before what continues it. Pure. */

@@ -3,36 +3,14 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../engine.testing.ts';
-import { cacheOf, chain, expectOnlyWritten, wanted } from './cache-file.testing.ts';
+import { cacheOf, chain, dyingAt, expectOnlyWritten, wanted, writeCacheFile } from './cache-file.testing.ts';
 import { type FilePort, nodeFiles } from './file-port.ts';
 import { openCacheFile } from './read-cache-file.ts';
-import { writeCacheFile } from './write-cache-file.ts';
 
 const folder = temporaryFolder();
 const pathOf = (name: string) => join(folder, name);
 
 describe('writing a cache file', () => {
-  /** Stops at the n-th operation, as a process that is killed does: nothing happens afterwards, no cleaning up either. */
-  function dyingAt(operation: number): FilePort {
-    let left = operation;
-    const steps = nodeFiles as unknown as Record<string, (...given: unknown[]) => unknown>;
-    const entries = Object.keys(steps).map((name) => [
-      name,
-      (...given: unknown[]) => {
-        left -= 1;
-        if (left < 0) throw new Error('killed');
-        // Half of what is written arrives.
-        if (left === 0 && name === 'write') {
-          const [file, bytes, position] = given as [number, Uint8Array, number];
-          nodeFiles.write(file, bytes.subarray(0, bytes.length >> 1), position);
-          throw new Error('killed');
-        }
-        return steps[name]?.(...given);
-      },
-    ]);
-    return Object.fromEntries(entries) as FilePort;
-  }
-
   it('leaves the old file or the new one, at whatever operation it is killed', () => {
     const path = pathOf('killed');
     const sizes = new Set<number>();

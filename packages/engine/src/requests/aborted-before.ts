@@ -8,6 +8,7 @@ export function abortedBefore({ submittedMs }: CompleteMessage, nowMs: number): 
     usage: {
       promptTokens: 0,
       cachedTokens: 0,
+      cachedFrom: { memory: 0, file: 0 },
       computedTokens: 0,
       recomputedTokens: 0,
       completionTokens: 0,

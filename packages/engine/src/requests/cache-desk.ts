@@ -21,6 +21,8 @@ export interface CacheDeskTools {
   readonly prompts: PromptEncoder;
   /** Calls back when no step is in flight. */
   readonly betweenSteps: (work: () => void) => void;
+  /** The same, and not while a cache file is being written. */
+  readonly afterFiles: (work: () => void) => void;
 }
 
 export class CacheDesk {
@@ -46,7 +48,8 @@ export class CacheDesk {
     const between = (work: () => Calls[CallKind]['output']) => this.#tools.betweenSteps(() => settled(settle, work));
     if (kind === 'cache-stats') between(() => this.stats(input));
     else if (kind === 'cache-invalidate') between(() => this.invalidate(input));
-    else if (kind === 'cache-unpin') between(() => this.unpin(input));
+    // A file that is being written has the pins of its beginning: this one ends after it.
+    else if (kind === 'cache-unpin') this.#tools.afterFiles(() => settled(settle, () => this.unpin(input)));
     else if (kind === 'cache-events') this.events(id, input.after, settle);
     else if (kind === 'cache-pin') {
       const tokens = this.#tools.prompts.encode(input.prompt);

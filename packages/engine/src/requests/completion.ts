@@ -1,6 +1,7 @@
 /** One generation as the engine sees it: all state of a request between its tokens and its client, with one end. */
-import type { FinishReason, SequenceUsage } from '@octavo/scheduler';
+import type { FinishReason } from '@octavo/scheduler';
 import type { Timings, Usage } from '../api.ts';
+import type { SourcedUsage } from '../cached-from.ts';
 import type { Clock } from '../clock.ts';
 import type { Outcome } from '../protocol.ts';
 import type { CandidateWish } from '../sampling/candidate-wish.ts';
@@ -70,7 +71,7 @@ export class Completion implements SequenceConsumer {
     return token;
   }
 
-  finished(reason: FinishReason, usage: SequenceUsage): void {
+  finished(reason: FinishReason, usage: SourcedUsage): void {
     const { text, listener, dropped } = this.#parts;
     // Text that was held back, because more of a code point or of a stop string could have come.
     const rest = text?.flush() ?? '';
@@ -95,7 +96,7 @@ export class Completion implements SequenceConsumer {
   }
 }
 
-function withDropped(usage: SequenceUsage, dropped: Dropped): Usage {
+function withDropped(usage: SourcedUsage, dropped: Dropped): Usage {
   const { promptTokens, messages, windowTokens } = dropped;
   return promptTokens + messages + windowTokens === 0 ? usage : { ...usage, dropped };
 }

@@ -76,11 +76,10 @@ export class RequestDesk {
     const { sequenceTokens, defaultMaxTokens } = parts;
     const { contextTokens } = parts.engine;
     this.#fitter = new PromptFitter(this.#prompts, { contextTokens, sequenceTokens, defaultMaxTokens });
-    this.#cache = new CacheDesk(
-      parts.kv,
-      { prompts: this.#prompts, betweenSteps: outlet.betweenSteps },
-      parts.cacheFiles,
-    );
+    this.#cacheFiles = new CacheFileDesk(parts, outlet.betweenSteps);
+    const afterFiles = (work: () => void) => this.#cacheFiles.afterFiles(work);
+    const tools = { prompts: this.#prompts, betweenSteps: outlet.betweenSteps, afterFiles };
+    this.#cache = new CacheDesk(parts.kv, tools, parts.cacheFiles);
     const rest = { maxTokens: 1, mode: 'share', logits: 'last' } as const;
     this.#warmer = new WarmDesk({
       parts,
@@ -88,7 +87,6 @@ export class RequestDesk {
       submit: (request, consumer) => this.#submit({ ...request, ...rest }, consumer),
       pin: (prompt, salt, claim) => this.#cache.pin(prompt, salt, claim),
     });
-    this.#cacheFiles = new CacheFileDesk(parts);
     this.#sampler = new TokenSampler(vocabulary);
   }
 
@@ -147,9 +145,8 @@ export class RequestDesk {
     else if (kind === 'audit') this.#outlet.betweenSteps(() => settled(settle, () => this.#audit()));
     else if (kind === 'score') this.#score(message.id, input, settle);
     else if (kind === 'warm') this.#warm(message.id, input, settle);
-    else if (isCacheFileCall(message)) {
-      this.#outlet.betweenSteps(() => settled(settle, () => this.#cacheFiles.answer(message)));
-    } else {
+    else if (isCacheFileCall(message)) this.#cacheFiles.ask(message, settle);
+    else {
       if (kind === 'cache-events') this.#open.set(message.id, () => this.#cache.forget(message.id));
       this.#cache.ask(message, settle);
     }
@@ -265,11 +262,12 @@ export class RequestDesk {
     this.#outlet.wake();
     const { prompt, salt, mode, claim } = request;
     this.#parts.cacheFiles?.observe({ salt, ...claim });
-    if (mode !== 'bypass') this.#parts.cacheFiles?.load({ salt, tokens: prompt, tokenCount: prompt.length });
+    const asked = { salt, tokens: prompt, tokenCount: prompt.length };
+    const loaded = mode === 'bypass' ? undefined : this.#parts.cacheFiles?.load(asked);
     const submitted = this.#parts.source.submit(request);
     if (!submitted.ok) throw refusal(submitted, request);
     const { sequence } = submitted;
-    this.#loop.add(sequence, consumer);
+    this.#loop.add(sequence, consumer, loaded);
     return () => this.#loop.abort(sequence);
   }
 

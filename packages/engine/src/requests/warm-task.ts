@@ -1,7 +1,7 @@
 /** Computes the K/V of a list of prompts, a few at a time, so that a long list neither fills the queue nor keeps requests waiting. */
 import type { PinResult } from '@octavo/kv';
-import type { SequenceUsage } from '@octavo/scheduler';
 import type { WarmResult } from '../cache-api.ts';
+import type { SourcedUsage } from '../cached-from.ts';
 import type { SequenceConsumer } from '../step-loop.ts';
 
 export interface WarmTaskParts {
@@ -82,7 +82,7 @@ export class WarmTask {
     }
   }
 
-  #finish(usage: SequenceUsage): void {
+  #finish(usage: SourcedUsage): void {
     this.#warmed += 1;
     this.#computedTokens += usage.computedTokens;
     this.advance();

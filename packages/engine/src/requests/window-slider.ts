@@ -3,7 +3,8 @@
  * tokens, with positions from 0; client, sampler and text see one stream.
  */
 
-import type { FinishReason, SequenceUsage } from '@octavo/scheduler';
+import type { FinishReason } from '@octavo/scheduler';
+import type { SourcedUsage } from '../cached-from.ts';
 import type { CandidateWish } from '../sampling/candidate-wish.ts';
 import type { TokenHistory } from '../sampling/penalties.ts';
 import type { Head, SequenceConsumer } from '../step-loop.ts';
@@ -35,7 +36,7 @@ export class WindowSlider implements SequenceConsumer {
   #completion: Completion | undefined;
   #end: () => void = () => {};
   /** Of the segments before the one that runs. */
-  #usage: SequenceUsage | undefined;
+  #usage: SourcedUsage | undefined;
   #windowTokens = 0;
 
   constructor(parts: WindowSliderParts) {
@@ -91,7 +92,7 @@ export class WindowSlider implements SequenceConsumer {
     return token;
   }
 
-  finished(reason: FinishReason, usage: SequenceUsage): void {
+  finished(reason: FinishReason, usage: SourcedUsage): void {
     this.#usage = this.#usage ? joined(this.#usage, usage) : usage;
     if (reason === 'length' && this.#remainingTokens > 0 && this.#slides()) return;
     this.#completion?.finished(reason, this.#usage);
@@ -128,7 +129,7 @@ export class WindowSlider implements SequenceConsumer {
 }
 
 /** One usage of two sequences of one completion: what the second one computed of its prompt was computed before. Pure. */
-function joined(first: SequenceUsage, next: SequenceUsage): SequenceUsage {
+function joined(first: SourcedUsage, next: SourcedUsage): SourcedUsage {
   return {
     ...first,
     recomputedTokens: first.recomputedTokens + next.computedTokens + next.recomputedTokens,

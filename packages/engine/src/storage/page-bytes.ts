@@ -38,6 +38,7 @@ export function readPageBytes(store: PageStore, page: number, tokens: number, in
 
 /** Effect: all rows of a page are those of `from` [pageBytesOf]. The page must be private. O(bytes of the page). */
 export function writePageBytes(store: PageStore, page: number, from: Uint8Array): void {
+  store.wrote(page);
   let at = 0;
   for (const { pool, start, rowElements } of runsOf(store, page)) {
     const { BYTES_PER_ELEMENT: width } = pool;

@@ -33,6 +33,8 @@ export class PageStore {
   readonly layout: PageLayout;
   readonly keys: PoolColumns;
   readonly values: PoolColumns;
+  /** [pages] 1: written since `watchWrites`. Undefined: nobody watches. */
+  #written: Uint8Array | undefined;
 
   /**
    * Reserves all pools at once, zeroed; the system commits memory as pages are first written. One ArrayBuffer a layer and kind, since
@@ -58,6 +60,8 @@ export class PageStore {
         );
       }
     }
+    if (this.#written)
+      for (let row = 0; row < rows.rowCount; row += 1) this.wrote(Math.floor((rows.slots[row] as number) / pageSize));
     for (let layer = 0; layer < this.layout.layers; layer += 1) {
       this.#scatterLayer(this.keys, rows.keys, layer, rows);
       this.#scatterLayer(this.values, rows.values, layer, rows);
@@ -76,6 +80,7 @@ export class PageStore {
         `a copy of ${tokens} rows from page ${from} to page ${to} leaves the pages 1 to ${layout.pages - 1}`,
       );
     }
+    this.wrote(to);
     const [fromSlot, toSlot] = [layout.firstSlot(from), layout.firstSlot(to)];
     for (const pools of [this.keys, this.values]) {
       for (let layer = 0; layer < layout.layers; layer += 1) {
@@ -87,6 +92,25 @@ export class PageStore {
         }
       }
     }
+  }
+
+  /** Notes the pages that are written from now on, until `unwatchWrites`. One at a time. Takes a byte a page. */
+  watchWrites(): void {
+    this.#written = new Uint8Array(this.layout.pages);
+  }
+
+  unwatchWrites(): void {
+    this.#written = undefined;
+  }
+
+  /** Has the page had its bytes since `watchWrites`? Pure. */
+  isAsWatched(page: number): boolean {
+    return this.#written?.[page] === 0;
+  }
+
+  /** Whoever writes a page past this class has to say so. */
+  wrote(page: number): void {
+    if (this.#written) this.#written[page] = 1;
   }
 
   /** K of one token: [kvHeads, headDim] as a fresh array of what the elements mean. For tests, audits and executors that do not run graphs. */

@@ -1,6 +1,6 @@
 /** `--cache-file`: the cache of one run is there for the next. */
 import { statSync } from 'node:fs';
-import { type CacheFileView, type Engine, readCacheFile } from '@octavo/engine';
+import { type CacheFileView, type CacheImport, type Engine, readCacheFile, type Usage } from '@octavo/engine';
 import type { Command } from 'commander';
 import { CommandError } from './errors.ts';
 import { formatBytes, formatCount, type Output } from './output.ts';
@@ -44,11 +44,26 @@ export async function withCacheFile<Value>(
   work: () => Promise<Value>,
 ): Promise<Value> {
   if (cacheFile === undefined) return work();
-  const { pages, bytes, refusal } = await engine.cache.import(cacheFile);
+  const { pages, bytes, pins = [], refusal } = await engine.cache.import(cacheFile);
   if (refusal === undefined) output.note(`[${formatCount(pages)} pages, ${formatBytes(bytes)}, in ${cacheFile}]`);
   else if (refusal.reason !== 'unreadable') output.note(`[${cacheFile}: ${refusal.message}]`);
+  if (pins.length > 0) output.note(`[${describePins(pins)}]`);
   const value = await work();
   const written = await engine.cache.export(cacheFile);
   output.note(`[${formatCount(written.pages)} pages, ${formatBytes(written.bytes)}, written to ${cacheFile}]`);
   return value;
+}
+
+/** What became of the pins of a file, for a person. Pure. */
+function describePins(pins: NonNullable<CacheImport['pins']>): string {
+  const count = (outcome: (typeof pins)[number]['outcome']) => pins.filter((pin) => pin.outcome === outcome).length;
+  const said = `${count('granted')} of ${formatCount(pins.length)} pins of the file hold`;
+  const lack = count('clipped') + count('refused');
+  if (lack === 0) return said;
+  return `${said}, ${count('clipped')} in part, ${count('refused')} not: --pin-budget-pages has no room for more`;
+}
+
+/** How many of the cached tokens came out of the file, for a person; empty when none did. Pure. */
+export function describeFileTokens({ cachedFrom: { file } }: Usage): string {
+  return file === 0 ? '' : ` (${formatCount(file)} from the file)`;
 }

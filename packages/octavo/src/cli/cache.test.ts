@@ -113,6 +113,16 @@ describe('--cache-file', () => {
     }
   });
 
+  it('tells a person which pins of the file hold', async () => {
+    const refused = { outcome: 'refused', reason: 'budget', neededPages: 2, availablePages: 0 } as const;
+    const pins = [{ outcome: 'granted', pin: 1, tokens: 8, newPages: 1 } as const, refused];
+    const { run, stderr } = fakeHost({ stdin: 'hi', cacheImport: { pages: 3, bytes: 9, pins } });
+    expect(await run('chat', '--system', 'S', '--cache-file', 'x.cache')).toBe(0);
+    expect(stderr()).toContain(
+      '[1 of 2 pins of the file hold, 0 in part, 1 not: --pin-budget-pages has no room for more]',
+    );
+  });
+
   it('tells a person why a file is not used, and goes on', async () => {
     const refusal = { reason: 'model', message: 'The file is of another model.' } as const;
     const { run, stderr, log } = fakeHost({ stdin: 'hi', cacheImport: { pages: 0, bytes: 0, refusal } });

@@ -4,7 +4,13 @@ import type { Engine, GenerateResult, Message } from '@octavo/engine';
 import type { Command } from 'commander';
 import { readCatalog, systemPrompt } from '../demo/workload.ts';
 import { shippedModel } from '../shipped-model.ts';
-import { addCacheFileOption, assertCacheFile, type CacheFileFlags, withCacheFile } from './cache-file.ts';
+import {
+  addCacheFileOption,
+  assertCacheFile,
+  type CacheFileFlags,
+  describeFileTokens,
+  withCacheFile,
+} from './cache-file.ts';
 import { drawTree } from './cache-tree.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
@@ -193,6 +199,6 @@ async function takeTurn(line: string, conversation: Conversation, { output }: Co
   const { usage } = await conversation.ask(line, output.write);
   output.write('\n');
   output.note(
-    `[${usage.cachedTokens} prompt tokens cached, ${usage.computedTokens} computed${describeDropped(usage)}]`,
+    `[${usage.cachedTokens} prompt tokens cached${describeFileTokens(usage)}, ${usage.computedTokens} computed${describeDropped(usage)}]`,
   );
 }

@@ -124,6 +124,7 @@ export class FakeEngine implements Engine {
       usage: {
         promptTokens: prompt.length,
         cachedTokens,
+        cachedFrom: { memory: cachedTokens, file: 0 },
         computedTokens: prompt.length - cachedTokens,
         recomputedTokens: 0,
         completionTokens: ids.length,
