@@ -5,6 +5,7 @@
  *     open --close--> closing --(the running step ends)--> closed
  *     open --(a law is broken)--> broken --close--> closing
  */
+import type { KvCache } from '@octavo/kv';
 import type { EngineParts } from './engine-parts.ts';
 import { brokenInvariant, EngineError } from './errors.ts';
 import type { ClientMessage, HostMessage, RequestEvent } from './protocol.ts';
@@ -16,6 +17,8 @@ type Post = (message: HostMessage) => void;
 
 /** How often an engine that rests looks for what has expired. */
 const REST_MS = 1_000;
+/** Bounded looks at a time, some of which may only move what is not due yet: a few milliseconds at most. */
+const LOOKS = 16;
 
 export class EngineHost {
   readonly #parts: EngineParts;
@@ -89,15 +92,20 @@ export class EngineHost {
     this.#rest();
   }
 
-  /** What ends by time ends without traffic too: the plan of a step that has nothing to run looks after it. */
+  /** What ends by time ends without traffic too. */
   #rest(): void {
     const { kv, time } = this.#parts;
     if (this.#state !== 'open' || !kv) return;
     const { claims, endedClaims } = kv.stats();
-    // While some end there may be more: a look ends a bounded number of them.
+    // While some end there may be more.
     const delayMs = endedClaims === this.#endedClaims ? REST_MS : 0;
     this.#endedClaims = endedClaims;
-    this.#stopResting = claims === 0 && delayMs > 0 ? () => {} : time.after(delayMs, () => this.#wake());
+    this.#stopResting = claims === 0 && delayMs > 0 ? () => {} : time.after(delayMs, () => this.#expire(kv));
+  }
+
+  #expire(kv: KvCache): void {
+    for (let look = 0; look < LOOKS; look += 1) kv.expire();
+    this.#wake();
   }
 
   async #step(): Promise<void> {
