@@ -1,4 +1,5 @@
 import type { ClaimPriority } from './lifetimes.ts';
+import { ShardedMap } from './sharded-map.ts';
 
 /** Bands of eviction, the first to go first; what is pinned never goes. */
 export const BANDS = { low: 0, normal: 1, high: 2, pinned: 3 } as const;
@@ -45,6 +46,8 @@ export interface TermsFields {
   readonly isPinned?: boolean;
 }
 
+type TermsById = ShardedMap<number, ClaimTerms>;
+
 const NO_TAGS: readonly string[] = Object.freeze([]);
 
 /**
@@ -52,15 +55,15 @@ const NO_TAGS: readonly string[] = Object.freeze([]);
  * to its claims without a look at any other. Terms go with their last claim, sessions with their last terms and lease.
  */
 export class TermsBook {
-  readonly #byKey = new Map<string, ClaimTerms>();
+  readonly #byKey = new ShardedMap<string, ClaimTerms>();
   /** [BAND_COUNT] for each salt, the terms that say nothing but their band: those of most requests, found without making a key. */
   readonly #plain = new Map<string, (ClaimTerms | undefined)[]>();
-  readonly #bySalt = new Map<string, Set<ClaimTerms>>();
-  readonly #byTag = new Map<string, Set<ClaimTerms>>();
+  readonly #bySalt = new ShardedMap<string, TermsById>();
+  readonly #byTag = new ShardedMap<string, TermsById>();
   /** Versions of a tag that have claims: name -> tag -> terms that have it. */
-  readonly #versions = new Map<string, Set<string>>();
-  readonly #sessions = new Map<string, Session>();
-  readonly #bySession = new Map<string, Set<Session>>();
+  readonly #versions = new ShardedMap<string, Set<string>>();
+  readonly #sessions = new ShardedMap<string, Session>();
+  readonly #bySession = new ShardedMap<string, Set<Session>>();
   #nextId = 1;
   readonly #spareSessionIds: number[] = [];
   #nextSessionId = 1;
@@ -102,9 +105,9 @@ export class TermsBook {
     if (terms.claimCount++ > 0) return;
     this.#byKey.set(terms.key, terms);
     if (isPlain(terms)) this.#setPlain(terms.salt, terms.band, terms);
-    addTo(this.#bySalt, terms.salt, terms);
+    addTerms(this.#bySalt, terms.salt, terms);
     for (const tag of tagsOf(terms)) {
-      addTo(this.#byTag, tag, terms);
+      addTerms(this.#byTag, tag, terms);
       const name = versionedName(tag);
       if (name !== undefined) addTo(this.#versions, name, tag);
     }
@@ -116,9 +119,9 @@ export class TermsBook {
     if (--terms.claimCount > 0) return;
     this.#byKey.delete(terms.key);
     if (isPlain(terms)) this.#setPlain(terms.salt, terms.band, undefined);
-    removeFrom(this.#bySalt, terms.salt, terms);
+    removeTerms(this.#bySalt, terms.salt, terms);
     for (const tag of tagsOf(terms)) {
-      removeFrom(this.#byTag, tag, terms);
+      removeTerms(this.#byTag, tag, terms);
       const name = versionedName(tag);
       if (name !== undefined && !this.#byTag.has(tag)) removeFrom(this.#versions, name, tag);
     }
@@ -157,13 +160,13 @@ export class TermsBook {
       if (name === undefined) continue;
       for (const other of this.#versions.get(name) ?? []) {
         if (other === tag) continue;
-        for (const terms of this.#byTag.get(other) ?? []) if (terms.salt === salt) found.push(terms);
+        for (const terms of this.#byTag.get(other)?.values() ?? []) if (terms.salt === salt) found.push(terms);
       }
     }
     return found;
   }
 
-  all(): IterableIterator<ClaimTerms> {
+  all(): Iterable<ClaimTerms> {
     return this.#byKey.values();
   }
 
@@ -190,8 +193,8 @@ export class TermsBook {
     if (session !== undefined) {
       return [...(this.#bySession.get(session) ?? [])].flatMap(({ terms }) => [...terms]);
     }
-    if (tag !== undefined) return [...(this.#byTag.get(tag) ?? [])];
-    return salt === undefined ? [] : [...(this.#bySalt.get(salt) ?? [])];
+    if (tag !== undefined) return [...(this.#byTag.get(tag)?.values() ?? [])];
+    return salt === undefined ? [] : [...(this.#bySalt.get(salt)?.values() ?? [])];
   }
 
   #dropUnused(session: Session): void {
@@ -240,13 +243,25 @@ function sessionKey(salt: string, name: string): string {
   return `${salt.length} ${salt}${name}`;
 }
 
-function addTo<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
+function addTerms(map: ShardedMap<string, TermsById>, key: string, terms: ClaimTerms): void {
+  const known = map.get(key) ?? new ShardedMap();
+  if (known.size === 0) map.set(key, known);
+  known.set(terms.id, terms);
+}
+
+function removeTerms(map: ShardedMap<string, TermsById>, key: string, terms: ClaimTerms): void {
+  const known = map.get(key);
+  known?.delete(terms.id);
+  if (known?.size === 0) map.delete(key);
+}
+
+function addTo<Value>(map: ShardedMap<string, Set<Value>>, key: string, value: Value): void {
   const known = map.get(key);
   if (known === undefined) map.set(key, new Set([value]));
   else known.add(value);
 }
 
-function removeFrom<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
+function removeFrom<Value>(map: ShardedMap<string, Set<Value>>, key: string, value: Value): void {
   const known = map.get(key);
   if (known === undefined) return;
   known.delete(value);
