@@ -11,6 +11,7 @@ import {
   type OpenModel,
   shopkeeper,
   temporaryFolder,
+  until,
   withEngine,
 } from '../engine.testing.ts';
 
@@ -41,7 +42,16 @@ export function describeCacheFiles(open: OpenModel): void {
       const found = await engine.cache.import(path);
       expect(found.refusal).toBeUndefined();
       expect((await engine.stats()).kv.publishedPages).toBe(0);
-      expect(await computedTokens(engine)).toEqual(goldens.map(() => 1));
+      const results = await completeAll(engine, goldens);
+      expectGoldens(results, goldens);
+      expect(results.map(({ usage }) => usage.computedTokens)).toEqual(goldens.map(() => 1));
+      for (const { usage } of results) {
+        expect(usage.cachedFrom.memory + usage.cachedFrom.file).toBe(usage.cachedTokens);
+      }
+      expect(results[0]?.usage.cachedFrom.memory).toBe(0);
+      // Once more: now they are in memory.
+      const [again] = await completeAll(engine, goldens.slice(0, 1));
+      expect(again?.usage.cachedFrom).toEqual({ memory: again?.usage.cachedTokens, file: 0 });
       const { cacheFile } = await engine.stats();
       expect(cacheFile).toMatchObject({ refusedPages: 0 });
       expect(cacheFile.loadedPages).toBeGreaterThan(goldens.length);
@@ -99,6 +109,37 @@ export function describeCacheFiles(open: OpenModel): void {
       const asked = await engine.chat({ messages: [system, { role: 'user', content: 'Hi' }], maxTokens: 2 }).result();
       const systemTokens = warmed.computedTokens - (await engine.tokenize('The price is')).length;
       expect(asked.usage.cachedTokens).toBeGreaterThanOrEqual(systemTokens - 1);
+    });
+  });
+
+  it('computes what is kept warm again after it was invalidated, and promises it again', async () => {
+    await withEngine(open({ pinBudgetPages: 50 }), async (engine) => {
+      const prompts = goldens.map(({ ids }) => ids);
+      const options = { tags: ['opening'], pin: true, refresh: true } as const;
+      await engine.warm(prompts, options);
+      const before = (await engine.cache.stats()).pages.pinned;
+      expect(before).toBeGreaterThan(goldens.length);
+      const ended = await engine.cache.invalidate({ tag: 'opening' });
+      expect(ended).toMatchObject({ endedPins: goldens.length });
+      await until(async () => (await engine.cache.stats()).pins === goldens.length);
+      expect((await engine.cache.stats()).pages.pinned).toBe(before);
+      expect(await computedTokens(engine)).toEqual(goldens.map(() => 1));
+    });
+  });
+
+  it('holds the pins of a file from its opening on', async () => {
+    const path = join(folder, 'pins.cache');
+    await withEngine(open({ pinBudgetPages: 50 }), async (engine) => {
+      await engine.warm([goldens[0]?.ids ?? []], { pin: true });
+      await engine.cache.export(path);
+    });
+    await withEngine(open({ pinBudgetPages: 50 }), async (engine) => {
+      const { pins = [] } = await engine.cache.import(path);
+      expect(pins.map(({ outcome }) => outcome)).toEqual(['granted']);
+      expect((await engine.cache.stats()).pages.pinned).toBeGreaterThan(0);
+    });
+    await withEngine(open(), async (engine) => {
+      expect((await engine.cache.import(path)).pins).toMatchObject([{ outcome: 'refused', reason: 'budget' }]);
     });
   });
 
