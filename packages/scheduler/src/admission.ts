@@ -12,6 +12,12 @@ export const MAX_PREEMPTIONS = 3;
 /** Sequences that are parked in one step at most: each is matched and compared, and thousands may wait for the same prompt. */
 const PARKS_PER_STEP = 32;
 
+/** Sequences behind the first that are looked at in one step at most: a match of a thousand tokens takes two microseconds. */
+const LOOKS_PER_STEP = 32;
+
+/** Parks that are kept for whoever comes to be the first: without one, nobody is admitted in the step. */
+const KEPT_PARKS = 16;
+
 export interface AdmissionOptions {
   readonly kv: KvCache;
   readonly watermarkPages: number;
@@ -22,7 +28,7 @@ export interface AdmissionOptions {
 /**
  * The way in: who waits, who waits for whom, and who may run now.
  *
- * In order of priority and arrival; parked sequences hold up nobody, but one that found no room holds up everybody behind it, so that
+ * In order of priority and arrival, those first whose awaited pages are there (see `isBefore`); parked sequences hold up nobody, but one that found no room holds up everybody behind it, so that
  * a long prompt is not overtaken for ever by short ones.
  */
 export class Admission {
@@ -84,13 +90,22 @@ export class Admission {
 
   /**
    * Effect: parks the first of the queue for as long as they wait for pages in flight, also when there is no place to admit anybody: so that
-   * urgent waiters lend their priority, and do not hide who could be admitted. To be called once a step, before `tryAdmit`.
+   * urgent waiters lend their priority, and do not hide who could be admitted; then some of those behind, so that they go before colder
+   * prompts once their pages are there. To be called once a step, before `tryAdmit`.
    */
   parkWaiters(): void {
     this.#parksLeft = PARKS_PER_STEP;
     while (this.singleFlight.inFlightPages > 0) {
       const sequence = this.#firstWithinQuota();
-      if (sequence === undefined || !this.#tryPark(sequence, this.#match(sequence))) return;
+      if (sequence === undefined) return;
+      if (!this.#tryPark(sequence, this.#match(sequence))) break;
+    }
+    if (this.singleFlight.inFlightPages === 0) return;
+    const waiting = this.queue.members();
+    // From the back: whoever takes the place of one that left was looked at before.
+    for (let at = Math.min(waiting.length, LOOKS_PER_STEP) - 1; at > 0 && this.#parksLeft > KEPT_PARKS; at -= 1) {
+      const sequence = waiting[at]!;
+      this.#tryPark(sequence, this.#match(sequence));
     }
   }
 

@@ -64,6 +64,23 @@ describe('single flight', () => {
     expect(checkScheduler(second.scheduler)).toEqual([]);
   });
 
+  it('admits who waited for pages that are there now before a colder prompt that came earlier', () => {
+    const world = worldOf({ tokenBudget: 8 });
+    const shared = range(0, 16);
+    const producer = submit(world.scheduler, [...shared, 100]);
+    const cold = submit(world.scheduler, range(50, 66));
+    const waiter = submit(world.scheduler, [...shared, 101]);
+    expect(steps(world, 3)).toEqual([
+      [[producer, 8]],
+      [[producer, 8]],
+      [
+        [producer, 1],
+        [waiter, 1],
+        [cold, 6],
+      ],
+    ]);
+  });
+
   it('waits for the last page of a prompt that is a whole number of pages', () => {
     const world = worldOf();
     submit(world.scheduler, range(0, 8));

@@ -64,19 +64,26 @@ export class SingleFlight {
 
   /** Effect: `sequence` published its first `pages` prompt pages; who waited for no more than those is woken. */
   published(sequence: Sequence, pages: number): void {
+    this.#advance(sequence, pages, true);
+  }
+
+  /** Effect: `sequence` produces nothing any more (ended, preempted, or cut off from the index); its waiters are woken. */
+  withdraw(sequence: Sequence): void {
+    this.#advance(sequence, sequence.digests.length, false);
+  }
+
+  #advance(sequence: Sequence, pages: number, arePublished: boolean): void {
     const { digests, waiters } = sequence;
     for (; sequence.firstInFlight < Math.min(pages, digests.length); sequence.firstInFlight += 1) {
       const page = sequence.firstInFlight;
       this.#pages.remove(digests[page]!, sequence, page);
     }
     for (let at = waiters.length - 1; at >= 0; at -= 1) {
-      if (waiters[at]!.awaitedPage < sequence.firstInFlight) this.#release(sequence, at);
+      const waiter = waiters[at]!;
+      if (waiter.awaitedPage >= sequence.firstInFlight) continue;
+      if (arePublished) waiter.awaitedPages = waiter.awaitedPage + 1;
+      this.#release(sequence, at);
     }
-  }
-
-  /** Effect: `sequence` produces nothing any more (ended, preempted, or cut off from the index); its waiters are woken. */
-  withdraw(sequence: Sequence): void {
-    this.published(sequence, sequence.digests.length);
   }
 
   /** Effect: a parked sequence waits no longer, without being woken. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { request } from './scheduler.testing.ts';
 import { Sequence } from './sequence.ts';
-import { isBefore, WaitingQueue } from './waiting-queue.ts';
+import { isBefore, OVERTAKING_ARRIVALS, WaitingQueue } from './waiting-queue.ts';
 
 function sequence(id: number, priority: number): Sequence {
   return new Sequence(id, request([1], { priority }));
@@ -22,6 +22,26 @@ describe('WaitingQueue', () => {
     expect(queue.count).toBe(0);
   });
 
+  it('lets go first who waited for most pages, among those that came at one time', () => {
+    const [cold, fewer, more, later] = [0, 1, 2, OVERTAKING_ARRIVALS].map((id) => sequence(id, 0)) as [
+      Sequence,
+      Sequence,
+      Sequence,
+      Sequence,
+    ];
+    fewer.awaitedPages = 4;
+    more.awaitedPages = 48;
+    later.awaitedPages = 99;
+    const queue = new WaitingQueue();
+    for (const one of [later, cold, fewer, more]) queue.push(one);
+    const order: Sequence[] = [];
+    for (let first = queue.first(); first !== undefined; first = queue.first()) {
+      order.push(first);
+      queue.remove(first);
+    }
+    expect(order).toEqual([more, fewer, cold, later]);
+  });
+
   it('keeps its order when sequences are taken out of the middle', () => {
     const removals = fc.array(fc.tuple(fc.nat({ max: 4 }), fc.nat({ max: 99 })), { minLength: 1, maxLength: 40 });
     fc.assert(
@@ -29,7 +49,8 @@ describe('WaitingQueue', () => {
         const queue = new WaitingQueue();
         const inside: Sequence[] = [];
         for (const [id, [priority, choice]] of steps.entries()) {
-          const added = sequence(id, priority);
+          const added = sequence(100 * id, priority);
+          added.awaitedPages = choice % 5;
           queue.push(added);
           inside.push(added);
           if (choice % 3 === 0) queue.remove(inside.splice(choice % inside.length, 1)[0]!);

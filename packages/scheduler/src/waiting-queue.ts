@@ -1,7 +1,7 @@
 import type { Sequence } from './sequence.ts';
 
 /**
- * Sequences that wait for admission: highest priority first, then first come, first served (a preempted one keeps its arrival).
+ * Sequences that wait for admission: highest priority first, then by `isBefore` (a preempted one keeps its arrival).
  * A binary heap whose members know their places, so that an abort takes one out of the middle.
  */
 export class WaitingQueue {
@@ -68,7 +68,16 @@ export class WaitingQueue {
   }
 }
 
-/** Higher priority, else earlier arrival (ids grow with arrival). Total. */
+/** Arrivals of one time: only within it may a sequence overtake an earlier one, so that nobody is overtaken for ever. */
+export const OVERTAKING_ARRIVALS = 256;
+
+/**
+ * Higher priority; else, of one time of arrival, who waited for more pages that are there now: what is left of its prompt is short, and
+ * customers of a page that was just computed get their first token before the next one is; else earlier arrival (ids grow with arrival). Total.
+ */
 export function isBefore(left: Sequence, right: Sequence): boolean {
-  return left.priority === right.priority ? left.id < right.id : left.priority > right.priority;
+  if (left.priority !== right.priority) return left.priority > right.priority;
+  const time = Math.floor(left.id / OVERTAKING_ARRIVALS) - Math.floor(right.id / OVERTAKING_ARRIVALS);
+  if (time !== 0) return time < 0;
+  return left.awaitedPages === right.awaitedPages ? left.id < right.id : left.awaitedPages > right.awaitedPages;
 }
