@@ -9,8 +9,17 @@ export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, '
   const sixteen = { reuse: false, sequences: 16 };
   if (peer === 'octavo') {
     const common = { threads: 2, reuse: true };
-    if (!isShop) return [{ ...common, sequences: task === 'streams' ? 16 : 1 }];
     // Room for one round: from the second round on, pages are used again, as in a server that has run for a while.
+    if (task === 'prefill') {
+      return [{ tokenBudget: 512 }, {}, { tokenBudget: 2_048 }].map((budget) => ({
+        ...common,
+        ...budget,
+        sequences: 1,
+        pages: 160,
+      }));
+    }
+    if (task === 'streams') return [{ ...common, sequences: 16, pages: 800 }];
+    if (!isShop) return [{ ...common, sequences: 1 }];
     const shop = { ...common, pages: 900 };
     if (task === 'burst') return [{ ...shop, sequences: 64 }];
     return [
