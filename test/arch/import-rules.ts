@@ -16,7 +16,7 @@ export const packageTable: Readonly<Record<string, PackageRule>> = {
   text: { siblings: [], external: ['@huggingface/jinja', '@huggingface/tokenizers'] },
   graph: { siblings: [], external: ['@bufbuild/protobuf', 'onnx-buf'] },
   models: { siblings: [], external: ['@huggingface/hub'] },
-  engine: { siblings: ['graph', 'kv', 'models', 'scheduler', 'text'], external: ['onnxruntime-node'] },
+  engine: { siblings: ['graph', 'kv', 'models', 'scheduler', 'text'], external: ['lru-cache', 'onnxruntime-node'] },
   octavo: {
     siblings: ['engine', 'graph', 'kv', 'models', 'scheduler', 'text'],
     external: ['cli-progress', 'commander', 'picocolors'],
