@@ -14,13 +14,19 @@ import { independent } from './workload.ts';
 
 const STREAMS = 16;
 
+/** Room for two rounds: entries are evicted and pages used again, as in a server that has run for a while. */
+const POOL_PAGES = 160;
+
+/** Rounds before the first timed one, so that every page was written once: the first write of a page is the system's work. */
+const UNTIMED_ROUNDS = 3;
+
 export async function runNoSharing(effort: BenchEffort): Promise<BenchRow[]> {
   const smoke = effort === 'smoke';
   const shape = smoke ? 'tiny' : '135m';
   const model = await benchModel(shape);
   const pairs = smoke ? 3 : 20;
   const [promptTokens, newTokens] = smoke ? [24, 6] : [48, 24];
-  const options = { weights: 'q4', maxSequences: STREAMS } as const;
+  const options = { weights: 'q4', maxSequences: STREAMS, pages: POOL_PAGES } as const;
   const roundOf = (round: number) =>
     independent(
       {
@@ -38,6 +44,10 @@ export async function runNoSharing(effort: BenchEffort): Promise<BenchRow[]> {
       // One salt for all rounds: the index grows as in a server whose prompts have nothing in common.
       const first = await serveOnce(on, roundOf(0), 'all');
       const { compared } = await checkAgreement(off, first.answers, (await serveOnce(off, roundOf(0), 'all')).answers);
+      for (let round = 1; round <= UNTIMED_ROUNDS; round += 1) {
+        await serveOnce(on, roundOf(pairs + round), 'all');
+        await serveOnce(off, roundOf(pairs + round), 'all');
+      }
       const both: { on: Served; off: Served }[] = [];
       for (let pair = 1; pair <= pairs; pair++) {
         // Which goes first alternates, so that a slow drift of the machine falls on both alike.
