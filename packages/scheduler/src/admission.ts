@@ -13,7 +13,7 @@ export const MAX_PREEMPTIONS = 3;
 const PARKS_PER_STEP = 32;
 
 /** Sequences behind the first that are looked at in one step at most: a match of a thousand tokens takes two microseconds. */
-const LOOKS_PER_STEP = 32;
+const LOOKS_PER_STEP = 128;
 
 /** Parks that are kept for whoever comes to be the first: without one, nobody is admitted in the step. */
 const KEPT_PARKS = 16;
