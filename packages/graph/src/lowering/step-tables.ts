@@ -209,9 +209,9 @@ function levelMask(
   return { mask, ...(isFull && { isFull }) };
 }
 
-/** The least of all elements, [1]. */
+/** The least of the elements of x [n, 1, ..]: [1] */
 function leastOf(graph: GraphBuilder, x: Value): Value {
-  const flat = reshape(graph, x, { to: [-1], shape: ['any'] });
+  const flat = reshape(graph, x, { to: [-1], shape: x.shape.slice(0, 1) });
   const attributes = { keepdims: { int: 1 } };
   return graph.call({ operator: 'ReduceMin', inputs: [flat, graph.ints([0])], attributes }, x.type, [1]);
 }
