@@ -102,7 +102,7 @@ export class Admission {
     }
     if (this.singleFlight.inFlightPages === 0) return;
     const waiting = this.queue.members();
-    // From the back: whoever takes the place of one that left was looked at before.
+    // From the back: whoever takes the place of one that left comes from behind it. Who is missed is looked at in a later step.
     for (let at = Math.min(waiting.length, LOOKS_PER_STEP) - 1; at > 0 && this.#parksLeft > KEPT_PARKS; at -= 1) {
       const sequence = waiting[at]!;
       this.#tryPark(sequence, this.#match(sequence));

@@ -1,5 +1,5 @@
 /** What a cache file says about its pages: plain values, one record a page. Bytes of pages lie elsewhere in the file. */
-import type { CacheRefusalReason } from '../cache-file-api.ts';
+import type { CacheClaim, CacheRefusalReason } from '../cache-file-api.ts';
 import type { Opening } from '../warm/openings.ts';
 
 /** What has to be the same for a page of a file to be a page of this engine. */
@@ -18,16 +18,8 @@ export type CacheIdentity = {
 };
 
 /** One claim, as many pages as may refer to it. */
-export interface StoredClaim {
+export interface StoredClaim extends CacheClaim {
   readonly salt: string;
-  readonly session?: string;
-  readonly tags: readonly string[];
-  readonly context: readonly string[];
-  readonly priority: 'low' | 'normal' | 'high';
-  readonly isPinned: boolean;
-  /** Milliseconds that were left when the file was written. */
-  readonly ttlMs?: number;
-  readonly slidingTtlMs?: number;
 }
 
 export interface StoredPage {
