@@ -19,7 +19,7 @@ export const SEQUENCES = 16;
 
 /**
  * Room for about one and a half rounds of 16 sequences: the pool is full before anything is timed, so that pages are evicted and used again, as
- * in a server that runs for long. (In a fresh pool the first write to a page also costs the system's page fault.)
+ * in a server that runs for long.
  */
 const POOL_PAGES = 288;
 const WARM_UP_ROUNDS = 2;
@@ -52,6 +52,7 @@ export async function withBenchEngine<Value>(
     mode,
     weights: 'q4',
     cacheFolder,
+    commitMemory: 'open',
     maxSequences: SEQUENCES,
     pages: POOL_PAGES,
   });

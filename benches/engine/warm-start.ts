@@ -104,7 +104,13 @@ async function withEngine<Value>(
   work: (engine: Engine) => Promise<Value>,
 ): Promise<Value> {
   const pages = 2 + openings * Math.ceil((openingTokens + privateTokens + NEW_TOKENS) / PAGE_SIZE + 1);
-  const options = { weights: 'q4', cacheFolder: benchCache(), pages, pageSize: PAGE_SIZE } as const;
+  const options = {
+    weights: 'q4',
+    cacheFolder: benchCache(),
+    commitMemory: 'open',
+    pages,
+    pageSize: PAGE_SIZE,
+  } as const;
   const engine = await openEngine(await benchModel(shape), options);
   try {
     // The first steps of a session make its buffers: outside the index, so that nothing is warm because of it.

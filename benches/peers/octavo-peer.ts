@@ -8,6 +8,8 @@ export const openOctavo: OpenPeer = async (models, settings) =>
     await openEngine(models.folder, {
       weights: 'q4',
       cacheFolder: models.cacheFolder,
+      // As llama.cpp, which clears its buffers when it makes a context.
+      commitMemory: 'open',
       threads: settings.threads,
       maxSequences: settings.sequences,
       ...(settings.tokenBudget === undefined ? {} : { tokenBudget: settings.tokenBudget }),

@@ -16,7 +16,12 @@ export async function withEngine<Value>(
   options: EngineOptions,
   work: (engine: Engine) => Promise<Value>,
 ): Promise<Value> {
-  const engine = await openEngine(model, { mode: 'in-thread', cacheFolder: benchCache(), ...options });
+  const engine = await openEngine(model, {
+    mode: 'in-thread',
+    cacheFolder: benchCache(),
+    commitMemory: 'open',
+    ...options,
+  });
   try {
     return await work(engine);
   } finally {

@@ -43,6 +43,7 @@ export async function runEngineOptions(effort: BenchEffort): Promise<BenchRow[]>
         weights: 'q4',
         maxSequences: AT_A_TIME,
         cacheFolder: benchCache(),
+        commitMemory: 'open',
         ...options,
       });
       opened.push({ name, engine, runs: [], checked: 0 });

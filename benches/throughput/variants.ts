@@ -48,7 +48,7 @@ export async function serveVariants(workload: Workload, setting: ThroughputSetti
     for (const variant of Object.keys(variants) as VariantName[]) {
       opened.push({
         variant,
-        engine: await openEngine(setting.model, { ...setting.options, ...variants[variant] }),
+        engine: await openEngine(setting.model, { commitMemory: 'open', ...setting.options, ...variants[variant] }),
         workload: variant === 'sharing off' ? (workload.excerpt ?? workload) : workload,
         timed: variant === 'sharing on' ? setting.runs : 1,
       });

@@ -39,6 +39,12 @@ export interface EngineOptions {
    * False saves a little power where steps are rare; steps then take up to a quarter longer. Default true.
    */
   readonly spinning?: boolean;
+  /**
+   * When the system is made to give out the memory of the pages, which otherwise happens at the first write to each and can take a tenth of the
+   * time of a prompt in a virtual machine. `idle` (default): while there is nothing to run, two milliseconds at a time, as long as that takes no
+   * more than half of the memory that is free; `open`: before the engine is open, which may then take seconds more; `never`: as pages are used.
+   */
+  readonly commitMemory?: 'idle' | 'open' | 'never';
   /** Tokens a page. Default 16. */
   readonly pageSize?: number;
   /** Sequences in one step at most. Default 16. */

@@ -26,6 +26,7 @@ export interface EngineConfig {
   readonly kvType: KvType;
   readonly deterministic: boolean;
   readonly spinning: boolean;
+  readonly commitMemory: NonNullable<EngineOptions['commitMemory']>;
   readonly pageSize: number;
   readonly maxSequences: number;
   readonly tokenBudget: number;
@@ -54,6 +55,7 @@ const checks: CheckTable<EngineOptions> = {
   kvType: oneOf('f32', 'f16', 'int8'),
   deterministic: isBoolean,
   spinning: isBoolean,
+  commitMemory: oneOf('idle', 'open', 'never'),
   pageSize: integerIn(1),
   maxSequences: integerIn(1),
   tokenBudget: integerIn(1),
@@ -96,6 +98,7 @@ export function engineConfig(options: EngineOptions): EngineConfig {
     kvType: options.kvType ?? 'f32',
     deterministic: options.deterministic ?? false,
     spinning: options.spinning ?? true,
+    commitMemory: options.commitMemory ?? 'idle',
     pageSize: options.pageSize ?? 16,
     maxSequences: options.maxSequences ?? 16,
     tokenBudget: options.tokenBudget ?? 256,

@@ -11,7 +11,8 @@ import type { EngineConfig } from './engine-config.ts';
 import { EngineError } from './errors.ts';
 import { DEFAULT_MAX_TOKENS } from './generation-config.ts';
 import type { ModelRunner } from './model-runner.ts';
-import { PROCESS_BYTES, pagesWithin } from './storage/memory-plan.ts';
+import { CommitAhead } from './storage/commit-ahead.ts';
+import { availableBytes, PROCESS_BYTES, pagesWithin } from './storage/memory-plan.ts';
 import { bytesPerToken, PageLayout } from './storage/page-layout.ts';
 import { PageStore } from './storage/page-store.ts';
 import { savingsOf } from './storage/savings.ts';
@@ -47,6 +48,8 @@ export interface ModelParts {
 export interface EngineParts extends ModelParts {
   readonly time: EngineTime;
   readonly store: PageStore;
+  /** Absent where memory is committed as pages are used. */
+  readonly commitAhead: CommitAhead | undefined;
   readonly source: StepSource;
   /** Absent for the recompute baseline. */
   readonly kv: KvCache | undefined;
@@ -64,8 +67,15 @@ export interface EngineParts extends ModelParts {
   readonly audit: () => string[];
 }
 
-/** Reserves the pools and makes cache and scheduler over them. Throws INVALID_OPTION, POOL_NOT_ALLOCATED, and what they throw. */
-export function assembleEngine(model: ModelParts, config: EngineConfig, time: EngineTime = systemTime): EngineParts {
+/**
+ * Reserves the pools, commits their memory if it is to be there when the engine opens, and makes cache and scheduler over them. Rejects with
+ * INVALID_OPTION, POOL_NOT_ALLOCATED, and what they throw.
+ */
+export async function assembleEngine(
+  model: ModelParts,
+  config: EngineConfig,
+  time: EngineTime = systemTime,
+): Promise<EngineParts> {
   const { shape } = model.runner;
   const contextTokens = config.contextTokens ?? shape.contextTokens;
   if (contextTokens > shape.contextTokens) {
@@ -77,7 +87,7 @@ export function assembleEngine(model: ModelParts, config: EngineConfig, time: En
       },
     );
   }
-  const { pageSize, maxSequences, kvType } = config;
+  const { pageSize, maxSequences, kvType, commitMemory } = config;
   const pages = choosePages(model, config, contextTokens);
   const store = new PageStore(new PageLayout(shape, { pages, pageSize, kvType }));
   const engine: EngineInfo = {
@@ -99,7 +109,21 @@ export function assembleEngine(model: ModelParts, config: EngineConfig, time: En
   const openings = new Openings({ pageSize, clock: time.clock });
   const source = stepSource(config, { store, windows: shape.windows, time });
   const cacheFiles = source.kv && openCacheFiles(model, engine, { kv: source.kv, store, openings, ...time });
-  return { ...model, time, store, maxSequences, engine, defaultMaxTokens, openings, cacheFiles, ...source };
+  const commitAhead =
+    commitMemory === 'never' ? undefined : new CommitAhead({ store, clock: time.clock, availableBytes });
+  if (commitMemory === 'open') await commitAhead?.all();
+  return {
+    ...model,
+    time,
+    store,
+    commitAhead,
+    maxSequences,
+    engine,
+    defaultMaxTokens,
+    openings,
+    cacheFiles,
+    ...source,
+  };
 }
 
 function openCacheFiles(

@@ -9,12 +9,20 @@ import type { OwnRunnerOptions } from './open-engine.ts';
 import { startHost } from './start-host.ts';
 import { connectInThread } from './transport.ts';
 
-/** Time that stands still until it is turned; what is due by then is called, in order. */
+/** Time that stands still until it is turned, or goes on by so much with each look at the clock; what is due by then is called, in order. */
 export class FakeTime implements EngineTime {
+  readonly #lookMs: number;
   #nowMs = 1_000.5;
   #timers: { readonly dueMs: number; readonly work: () => void }[] = [];
 
-  readonly clock = (): number => this.#nowMs;
+  constructor(lookMs = 0) {
+    this.#lookMs = lookMs;
+  }
+
+  readonly clock = (): number => {
+    this.#nowMs += this.#lookMs;
+    return this.#nowMs;
+  };
   readonly wallClock = (): number => 1_700_000_000_000 + Math.floor(this.#nowMs);
   readonly after = (ms: number, work: () => void): (() => void) => {
     const timer = { dueMs: this.#nowMs + ms, work };
@@ -42,6 +50,11 @@ export class FakeTime implements EngineTime {
     }
   }
 
+  /** Effect: the first of what is due is called, and nothing else. */
+  callDue(): void {
+    this.#due()?.();
+  }
+
   #due(): (() => void) | undefined {
     const at = this.#timers.findIndex(({ dueMs }) => dueMs <= this.#nowMs);
     return at < 0 ? undefined : this.#timers.splice(at, 1)[0]?.work;
@@ -58,7 +71,8 @@ export function openFakeAt(
   options: OwnRunnerOptions = {},
   runner: FakeRunnerOptions = {},
 ): Promise<Engine> {
-  const config = engineConfig({ pageSize: 4, pages: 64, ...options });
+  // Nothing is to wait for time that a test does not know of.
+  const config = engineConfig({ pageSize: 4, pages: 64, commitMemory: 'never', ...options });
   const start = startHost(() => assembleEngine({ runner: new FakeRunner(runner) }, config, time));
   return openClient(connectInThread(start));
 }

@@ -33,8 +33,9 @@ export class EngineHost {
   #isDriving = false;
   /** Set by whatever may have made a step possible; cleared before each attempt, so that none is missed. */
   #hasWork = false;
-  /** Leaves the next look at what has expired. */
-  #stopResting = () => {};
+  /** Leaves the next look at what has expired, and the next slice of memory. */
+  #stopExpiring = () => {};
+  #stopCommitting = () => {};
   /** Claims that had ended when it last began to rest. */
   #endedClaims = 0;
 
@@ -59,6 +60,7 @@ export class EngineHost {
       },
     });
     post({ type: 'opened', info: parts.engine });
+    this.#rest();
   }
 
   /** A message of the client. Never throws, never runs a step: steps have turns of the event loop of their own. */
@@ -92,15 +94,37 @@ export class EngineHost {
     this.#rest();
   }
 
-  /** What ends by time ends without traffic too. */
+  /** What is done without traffic, until there is some. */
   #rest(): void {
+    if (this.#state !== 'open') return;
+    this.#expireLater();
+    this.#commitLater();
+  }
+
+  #stopResting(): void {
+    this.#stopExpiring();
+    this.#stopCommitting();
+  }
+
+  /** Memory is committed a slice at a time: a request that comes meanwhile waits no longer. */
+  #commitLater(): void {
+    const { commitAhead, time } = this.#parts;
+    if (!commitAhead || commitAhead.isDone) return;
+    this.#stopCommitting = time.after(0, () => {
+      commitAhead.trySlice();
+      this.#commitLater();
+    });
+  }
+
+  /** What ends by time ends without traffic too. */
+  #expireLater(): void {
     const { kv, time } = this.#parts;
-    if (this.#state !== 'open' || !kv) return;
+    if (!kv) return;
     const { claims, endedClaims } = kv.stats();
     // While some end there may be more.
     const delayMs = endedClaims === this.#endedClaims ? REST_MS : 0;
     this.#endedClaims = endedClaims;
-    this.#stopResting = claims === 0 && delayMs > 0 ? () => {} : time.after(delayMs, () => this.#expire(kv));
+    this.#stopExpiring = claims === 0 && delayMs > 0 ? () => {} : time.after(delayMs, () => this.#expire(kv));
   }
 
   #expire(kv: KvCache): void {

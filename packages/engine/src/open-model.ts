@@ -61,7 +61,7 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     const { endIds, fingerprint, weightBytes, weights, untrimmed, notices = [] } = compiled;
     const defaultMaxTokens = await readDefaultMaxTokens(model.folder);
     const tokenizerFingerprint = await tokenizerDigest(model.folder);
-    const parts = assembleEngine(
+    const parts = await assembleEngine(
       {
         runner,
         endIds,

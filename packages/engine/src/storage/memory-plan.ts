@@ -58,6 +58,11 @@ export function machineBytes(): number {
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
+/** Bytes that the system could give this process now, without taking them from another. Pure but for the system. */
+export function availableBytes(): number {
+  return process.availableMemory();
+}
+
 function megabytes(bytes: number): string {
   return `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`;
 }

@@ -127,13 +127,24 @@ describe('main', () => {
       '3',
       '--context-tokens',
       '64',
+      '--commit-memory',
+      'open',
     ];
     await run('score', '--ids', '1', '--model', 'm', '--weights', 'q4', ...flags);
     await run('score', '--ids', '1');
     expect(log.opened).toEqual([
       {
         model: 'm',
-        options: { weights: 'q4', pages: 9, pageSize: 4, threads: 1, maxSequences: 3, contextTokens: 64, cacheFolder },
+        options: {
+          weights: 'q4',
+          pages: 9,
+          pageSize: 4,
+          threads: 1,
+          maxSequences: 3,
+          contextTokens: 64,
+          commitMemory: 'open',
+          cacheFolder,
+        },
       },
       { model: shippedModel(), options: { cacheFolder } },
     ]);

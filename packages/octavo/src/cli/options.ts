@@ -12,6 +12,7 @@ export interface EngineFlags {
   readonly memory?: number;
   readonly deterministic?: boolean;
   readonly spinning?: boolean;
+  readonly commitMemory?: NonNullable<EngineOptions['commitMemory']>;
   readonly kvType?: NonNullable<EngineOptions['kvType']>;
   readonly pageSize?: number;
   readonly contextTokens?: number;
@@ -39,6 +40,13 @@ export function addEngineOptions(command: Command): Command {
     .addOption(wholeOption('--threads <n>', 'threads of the runtime', 1))
     .option('--deterministic', 'the same bits for a request, whatever else runs')
     .option('--no-spinning', 'threads of the runtime sleep at once when they have nothing to do')
+    .addOption(
+      new Option('--commit-memory <when>', 'when the memory of the pages is taken (default: idle)').choices([
+        'idle',
+        'open',
+        'never',
+      ]),
+    )
     .addOption(wholeOption('--drop-layers <n>', 'leave out so many of the last layers before the very last', 1))
     .addOption(wholeOption('--kv-heads <n>', 'K/V heads to be left, a divisor of those of the model', 1))
     .addOption(
@@ -57,13 +65,13 @@ export function addEngineOptions(command: Command): Command {
 /** The engine's options from the shared ones. The environment is read here and nowhere below. Pure. */
 export function engineOptions(flags: EngineFlags, env: Environment): EngineOptions {
   const { weights, kvType, deterministic, pages, memory, pageSize, contextTokens, maxSequences } = flags;
-  const { threads, spinning, dropLayers, kvHeads, kvHeadsBy, windowTokens } = flags;
+  const { threads, spinning, commitMemory, dropLayers, kvHeads, kvHeadsBy, windowTokens } = flags;
   const ofModel = { weights, kvType, deterministic, contextTokens };
   const trims = defined({ dropLayers, kvHeads, kvHeadsBy, windowTokens });
   const options = {
     // A flag that takes away is true when nobody gave it.
     ...(spinning === false ? { spinning } : {}),
-    ...defined({ ...ofModel, pages, memory, pageSize, maxSequences, threads }),
+    ...defined({ ...ofModel, pages, memory, pageSize, maxSequences, threads, commitMemory }),
     ...(Object.keys(trims).length === 0 ? {} : { trims }),
   };
   return { ...options, cacheFolder: flags.cacheFolder ?? cacheFolder(env) };
