@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
-import type { CompileOptions, KvType, WeightFormat } from './compiled-model.ts';
+import { type CompileOptions, type KvType, WEIGHT_FORMATS, type WeightFormat } from './compiled-model.ts';
 import { GraphError } from './errors.ts';
 
-const weightFormats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
 const kvTypes: readonly KvType[] = ['f32', 'f16', 'int8'];
 const optionNames: readonly string[] = [
   'weights',
@@ -50,7 +49,7 @@ export function checkOptions(context: ModelContext, options: CompileOptions): Ch
     cacheFolder,
     onProgress = () => {},
   } = options;
-  if (!weightFormats.includes(weights)) throw wrongOption('weights', weights, weightFormats.join(', '));
+  if (!WEIGHT_FORMATS.includes(weights)) throw wrongOption('weights', weights, WEIGHT_FORMATS.join(', '));
   if (!kvTypes.includes(kvType)) throw wrongOption('kvType', kvType, kvTypes.join(', '));
   if (typeof deterministic !== 'boolean') throw wrongOption('deterministic', deterministic, 'true or false');
   if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS)

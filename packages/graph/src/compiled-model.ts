@@ -1,6 +1,9 @@
 /** What the compiler hands to an executor. */
 
-export type WeightFormat = 'f32' | 'q8' | 'q4';
+/** Formats that weights can be stored in: see docs/weights.md. */
+export const WEIGHT_FORMATS = ['f32', 'q8', 'q4', 'w8a8'] as const;
+
+export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
 
 /** How an element of K/V is kept in pages. `int8`: whole numbers from -127 to 127, with one float32 scale a row (token x head). */
 export type KvType = 'f32' | 'f16' | 'int8';

@@ -1,7 +1,7 @@
 export { architectureNames } from './architectures/index.ts';
 export { cacheFolder } from './cache/cache-folder.ts';
 export { compileModel } from './compile-model.ts';
-export type * from './compiled-model.ts';
+export * from './compiled-model.ts';
 export { readModelShape } from './config/model-folder.ts';
 export type { ContiguousAttention } from './contiguous/contiguous-attention.ts';
 export * from './contiguous/contiguous-interface.ts';

@@ -1,8 +1,9 @@
 import type { Value } from '../ir/graph.ts';
-import { add, multiplyMatrices, multiplyTransposed, splitLast } from '../ir/operators.ts';
+import { add, multiply, multiplyMatrices, multiplyTransposed, splitLast } from '../ir/operators.ts';
 import { QUANTIZED_BLOCK } from '../weights/quantize.ts';
 import type { BuildContext } from './build-context.ts';
 import type { LinearDescription } from './description.ts';
+import { roundInput } from './rounded-input.ts';
 import { floatWeight } from './weights.ts';
 
 /**
@@ -11,7 +12,8 @@ import { floatWeight } from './weights.ts';
  */
 export function project(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value[] {
   if (build.format === 'f32') return projections.map((projection) => projectFloat(build, x, projection));
-  const product = projectQuantized(build, x, projections);
+  const product =
+    build.format === 'w8a8' ? projectIntegers(build, x, projections) : projectInBlocks(build, x, projections);
   return projections.length === 1
     ? [product]
     : splitLast(
@@ -42,22 +44,37 @@ function storedShape({ out, in: into, stored }: LinearDescription): number[] {
   return stored === 'in-out' ? [into, out] : [out, into];
 }
 
-function projectQuantized(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value {
+/** What projections of one input make together: one matrix [in, out]. */
+interface Stacked {
+  readonly into: number;
+  readonly out: number;
+  readonly tensors: readonly string[];
+  readonly transposed: boolean;
+}
+
+/** Effect: names and shapes of the tensors are checked. */
+function stack(build: BuildContext, projections: readonly LinearDescription[]): Stacked {
+  for (const projection of projections) build.weights.expect(projection.tensor, storedShape(projection));
+  return {
+    into: projections[0]?.in ?? 0,
+    out: projections.reduce((sum, projection) => sum + projection.out, 0),
+    tensors: projections.map(({ tensor }) => tensor),
+    transposed: projections[0]?.stored === 'in-out',
+  };
+}
+
+function projectInBlocks(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value {
   const { graph } = build;
   const bits = build.format === 'q4' ? 4 : 8;
-  const into = projections[0]?.in ?? 0;
-  const out = projections.reduce((sum, projection) => sum + projection.out, 0);
-  for (const projection of projections) build.weights.expect(projection.tensor, storedShape(projection));
-  const transposed = projections[0]?.stored === 'in-out';
-  const tensors = projections.map(({ tensor }) => tensor);
+  const { into, out, tensors, transposed } = stack(build, projections);
   const blocks = Math.ceil(into / QUANTIZED_BLOCK);
-  const name = tensors.join('+');
+  const name = `${tensors.join('+')}.q${bits}`;
   const codes = graph.weight(
-    { name: `${name}.q${bits}`, type: 'uint8', shape: [out, blocks, (QUANTIZED_BLOCK * bits) / 8] },
+    { name, type: 'uint8', shape: [out, blocks, (QUANTIZED_BLOCK * bits) / 8] },
     { kind: 'quantized', tensors, transposed, bits, part: 'codes' },
   );
   const scales = graph.weight(
-    { name: `${name}.q${bits}.scales`, type: 'float32', shape: [out * blocks] },
+    { name: `${name}.scales`, type: 'float32', shape: [out * blocks] },
     { kind: 'quantized', tensors, transposed, bits, part: 'scales' },
   );
   return graph.call(
@@ -77,6 +94,38 @@ function projectQuantized(build: BuildContext, x: Value, projections: readonly L
     'float32',
     [...x.shape.slice(0, -1), out],
   );
+}
+
+/**
+ * Rows of x rounded to 8 bits with one scale each, times a matrix of 8 bits with one scale for each output. Sums are whole numbers, so a row
+ * gives the same bits whatever else is in the step.
+ */
+function projectIntegers(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value {
+  const { graph } = build;
+  const { into, out, tensors, transposed } = stack(build, projections);
+  const name = `${tensors.join('+')}.w8`;
+  const codes = graph.weight(
+    { name, type: 'int8', shape: [into, out] },
+    { kind: 'quantized-columns', tensors, transposed, part: 'codes' },
+  );
+  const scales = graph.weight(
+    { name: `${name}.scales`, type: 'float32', shape: [out] },
+    { kind: 'quantized-columns', tensors, transposed, part: 'scales' },
+  );
+  const shape = [...x.shape.slice(0, -1), out];
+  const rows = roundInput(graph, x);
+  const sums = graph.call(
+    {
+      operator: 'MatMulIntegerToFloat',
+      domain: 'com.microsoft',
+      inputs: [rows.codes, codes, rows.step, scales, rows.zero],
+    },
+    'float32',
+    shape,
+  );
+  const product = multiply(graph, sums, rows.extremes);
+  const bias = stackedBias(build, projections);
+  return bias === null ? product : add(graph, product, bias);
 }
 
 function stackedBias(build: BuildContext, projections: readonly LinearDescription[]): Value | null {

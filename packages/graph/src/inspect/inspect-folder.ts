@@ -2,7 +2,7 @@
 import { buildDecoder } from '../blocks/decoder.ts';
 import type { DecoderDescription } from '../blocks/description.ts';
 import { DEFAULT_CONTEXT_TOKENS } from '../compile-model.ts';
-import type { WeightFormat } from '../compiled-model.ts';
+import { WEIGHT_FORMATS } from '../compiled-model.ts';
 import type { ConfigReader } from '../config/config-reader.ts';
 import { describeModel, openConfig, readEndIds, refuseQuantized } from '../config/model-folder.ts';
 import { fitToContext } from '../fit-context.ts';
@@ -11,8 +11,6 @@ import { weightBytes } from '../weights/placement.ts';
 import { WeightFiles } from '../weights/weight-files.ts';
 import { bytesByType, Faults, type ModelInspection, type StoredWeights } from './model-inspection.ts';
 import { TolerantTensors } from './tolerant-tensors.ts';
-
-const formats: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
 
 export async function inspectFolder(folder: string): Promise<ModelInspection> {
   const faults = new Faults();
@@ -45,7 +43,7 @@ export async function inspectFolder(folder: string): Promise<ModelInspection> {
 /** Builds the graph once a format: the weights that it asks for are those that would be packed. */
 function build(description: DecoderDescription, files: WeightFiles | undefined, faults: Faults) {
   const tensors = new TolerantTensors(quantizedAway(files, faults), faults);
-  const sizes = formats.map((format) => {
+  const sizes = WEIGHT_FORMATS.map((format) => {
     const graph = GraphBuilder.create();
     buildDecoder({ graph, weights: tensors, format }, description, description.shape.contextTokens);
     const bytes = graph.finish().weights.reduce((sum, { value }) => sum + weightBytes(value), 0);

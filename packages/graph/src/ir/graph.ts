@@ -124,6 +124,13 @@ export type WeightSource =
       readonly bits: 4 | 8;
       readonly part: QuantizedPart;
     }
+  /** Codes [in, out] or scales [out] of tensors [out, in] (transposed: stored as [in, out]) stacked along `out`, with one scale for each output. */
+  | {
+      readonly kind: 'quantized-columns';
+      readonly tensors: readonly string[];
+      readonly transposed?: boolean;
+      readonly part: QuantizedPart;
+    }
   /** Float32 vectors, one after the other. */
   | { readonly kind: 'stacked'; readonly tensors: readonly string[] }
   /** Bytes of an imported tensor; what they are is known to the import alone. */

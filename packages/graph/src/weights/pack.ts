@@ -4,11 +4,18 @@ import { crc32 } from 'node:zlib';
 import { GraphError } from '../errors.ts';
 import type { Value, Weight, WeightSource } from '../ir/graph.ts';
 import { writeExactly } from './exact-bytes.ts';
-import { readFloatColumns, readFloatRows } from './float-rows.ts';
+import { type FloatRows, readFloatColumns, readFloatRows } from './float-rows.ts';
 import { PackJournal } from './pack-journal.ts';
 import type { Placement } from './placement.ts';
 import { weightBytes } from './placement.ts';
-import { blocksOf, codeBytesOf, QUANTIZED_BLOCK, type QuantizedLayout, quantizeRows } from './quantize.ts';
+import {
+  blocksOf,
+  codeBytesOf,
+  QUANTIZED_BLOCK,
+  type QuantizedLayout,
+  quantizeColumns,
+  quantizeRows,
+} from './quantize.ts';
 import type { WeightFiles, WeightTensor } from './weight-files.ts';
 
 export interface PackJob {
@@ -25,7 +32,7 @@ const READ_WRITE_CREATE = constants.O_RDWR | constants.O_CREAT;
 
 /**
  * Streams every packed weight into `path`. Reads each tensor once; memory stays at some MiB whatever the model's, except that a matrix
- * stored as [in, out] is held whole.
+ * stored as [in, out] is held whole, and so are the codes of one that is wanted as [in, out].
  */
 export async function packWeights(path: string, job: PackJob): Promise<void> {
   const { packed, packedBytes } = job.placement;
@@ -76,8 +83,8 @@ class Packer {
     for (const { weight } of this.#job.placement.packed) {
       const { value, source } = weight;
       // Codes and scales come from one pass over the tensors, made when the codes are due.
-      if (source.kind === 'quantized' && source.part === 'scales') continue;
-      const names = source.kind === 'quantized' ? [value.name, `${value.name}.scales`] : [value.name];
+      if ('part' in source && source.part === 'scales') continue;
+      const names = 'part' in source ? [value.name, `${value.name}.scales`] : [value.name];
       const runs = names.map((name) => this.#runOf(name));
       if (this.#journal.isDone(runs.map(({ place }) => place))) {
         this.#advance(runs.reduce((sum, { bytes }) => sum + bytes, 0));
@@ -99,6 +106,8 @@ class Packer {
         return this.#packComputed(value, source.fillRow, run);
       case 'quantized':
         return this.#packQuantized(source, { codes: run, scales: scales as PackedRun });
+      case 'quantized-columns':
+        return this.#packColumns(source, { codes: run, scales: scales as PackedRun });
       case 'stored':
       case 'imported':
         throw new Error(`weight ${value.name} is not packed here`);
@@ -134,9 +143,7 @@ class Packer {
       const tensor = this.#tensor(name);
       const columns = tensor.shape[source.transposed ? 0 : 1] as number;
       const layout: QuantizedLayout = { columns, block: QUANTIZED_BLOCK, bits: source.bits };
-      for await (const { firstRow, rowCount, elements } of source.transposed
-        ? readFloatColumns(tensor)
-        : readFloatRows(tensor)) {
+      for await (const { firstRow, rowCount, elements } of floatRows(tensor, source.transposed)) {
         const rows = {
           codes: new Uint8Array(rowCount * codeBytesOf(layout)),
           scales: new Float32Array(rowCount * blocksOf(layout)),
@@ -147,6 +154,26 @@ class Packer {
         await this.#write(runs.scales, rows.scales);
       }
     }
+  }
+
+  async #packColumns(
+    source: Extract<WeightSource, { kind: 'quantized-columns' }>,
+    runs: { readonly codes: PackedRun; readonly scales: PackedRun },
+  ): Promise<void> {
+    const codes = new Int8Array(runs.codes.bytes);
+    let firstColumn = 0;
+    for (const name of source.tensors) {
+      const tensor = this.#tensor(name);
+      const columns = tensor.shape[source.transposed ? 0 : 1] as number;
+      for await (const { firstRow, rowCount, elements } of floatRows(tensor, source.transposed)) {
+        const scales = new Float32Array(rowCount);
+        const spoiled = quantizeColumns(elements, columns, { codes, firstColumn, scales });
+        if (spoiled !== undefined) throw notFinite(tensor, firstRow + spoiled);
+        await this.#write(runs.scales, scales);
+        firstColumn += rowCount;
+      }
+    }
+    await this.#write(runs.codes, codes);
   }
 
   #tensor(name: string): WeightTensor {
@@ -161,7 +188,7 @@ class Packer {
   }
 
   /** Effect: the next bytes of a weight are in the file. */
-  async #write(run: PackedRun, part: Uint8Array | Float32Array): Promise<void> {
+  async #write(run: PackedRun, part: Uint8Array | Int8Array | Float32Array): Promise<void> {
     const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
     await writeExactly(this.#output, bytes, run.at);
     run.at += bytes.length;
@@ -173,6 +200,11 @@ class Packer {
     this.#written += bytes;
     this.#job.onWritten(this.#written);
   }
+}
+
+/** Rows [out, in] of a matrix, whichever way it is stored. */
+function floatRows(tensor: WeightTensor, transposed = false): AsyncGenerator<FloatRows> {
+  return transposed ? readFloatColumns(tensor) : readFloatRows(tensor);
 }
 
 function notFinite(tensor: WeightTensor, row: number): GraphError {

@@ -60,6 +60,36 @@ export function quantizeRows(rows: Float32Array, layout: QuantizedLayout, into: 
   return undefined;
 }
 
+/** Largest code of a row that has one scale: symmetric, so that 0 is met exactly and a negated row has negated codes. */
+const MOST_CODE = 127;
+
+/**
+ * Quantises rows [rows, columns] with one scale each into columns `firstColumn`... of `codes` [columns, codes.length / columns]: a row becomes a column.
+ * Scales are such that element = code x scale. Returns the index of the first row that holds an infinity or NaN, or undefined.
+ */
+export function quantizeColumns(
+  rows: Float32Array,
+  columns: number,
+  into: { readonly codes: Int8Array; readonly firstColumn: number; readonly scales: Float32Array },
+): number | undefined {
+  const { codes, firstColumn, scales } = into;
+  const width = codes.length / columns;
+  for (let row = 0; row < rows.length / columns; row += 1) {
+    const begin = row * columns;
+    const scale = Math.abs(extremeOf(rows, begin, begin + columns)) / MOST_CODE;
+    if (!Number.isFinite(scale)) return row;
+    scales[row] = scale;
+    const stored = scales[row] as number;
+    const inverse = stored === 0 ? 0 : 1 / stored;
+    let at = firstColumn + row;
+    for (let column = 0; column < columns; column += 1, at += width) {
+      const code = Math.round((rows[begin + column] as number) * inverse);
+      codes[at] = Math.max(-MOST_CODE, Math.min(MOST_CODE, code));
+    }
+  }
+  return undefined;
+}
+
 /** The element of largest magnitude, with its sign; NaN when there is one. */
 function extremeOf(rows: Float32Array, begin: number, end: number): number {
   let extreme = 0;

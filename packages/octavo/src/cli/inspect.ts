@@ -1,6 +1,6 @@
 /** `octavo inspect`: what a model is, what it costs, and whether it can be run. */
 import { type EngineOptions, machineBytes } from '@octavo/engine';
-import type { KvType, WeightFormat } from '@octavo/graph';
+import { type KvType, WEIGHT_FORMATS } from '@octavo/graph';
 import { type Command, Option } from 'commander';
 import { type Inspection, inspect, KV_TYPES } from '../inspect/inspection.ts';
 import { type BarPart, barParts } from '../inspect/memory-bar.ts';
@@ -27,8 +27,6 @@ Examples:
   octavo inspect ./my-model --memory 2GB --weights q4
   octavo inspect org/name --file model_q4.onnx --json
 `;
-
-const WEIGHT_FORMATS: readonly WeightFormat[] = ['f32', 'q8', 'q4'];
 
 export function addInspect(program: Command, context: CommandContext): void {
   const command = program

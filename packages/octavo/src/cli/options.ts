@@ -1,6 +1,6 @@
 /** Options that several commands share: how they are spelled, checked and turned into the engine's options. */
 import type { EngineOptions } from '@octavo/engine';
-import { cacheFolder } from '@octavo/graph';
+import { cacheFolder, WEIGHT_FORMATS } from '@octavo/graph';
 import { type Command, Option } from 'commander';
 import { CommandError } from './errors.ts';
 import type { Environment } from './output.ts';
@@ -28,7 +28,7 @@ export interface EngineFlags {
 /** Adds the options of the engine to a command. */
 export function addEngineOptions(command: Command): Command {
   return command
-    .addOption(new Option('--weights <format>', 'how weights are stored').choices(['f32', 'q8', 'q4']))
+    .addOption(new Option('--weights <format>', 'how weights are stored').choices(WEIGHT_FORMATS))
     .addOption(new Option('--kv-type <format>', 'how pages hold keys and values').choices(['f32', 'f16', 'int8']))
     .addOption(wholeOption('--pages <n>', 'pages in the pool, the null page included', 2))
     .addOption(

@@ -1,6 +1,7 @@
 /** `octavo tune`: what less memory costs in accuracy, measured on the user's own questions. */
 import { writeFile } from 'node:fs/promises';
 import type { EngineOptions } from '@octavo/engine';
+import { WEIGHT_FORMATS } from '@octavo/graph';
 import { type Command, Option } from 'commander';
 import { type EvalItem, parseEvalLine } from '../tune/eval-set.ts';
 import { compared, measure } from '../tune/measure.ts';
@@ -51,7 +52,7 @@ export function addTune(program: Command, context: CommandContext): void {
     .requiredOption('--eval <file>', 'questions and what a right answer contains, one a line')
     .addOption(wholeOption('--questions <n>', 'ask only the first n of them (default: all)', 1))
     .addOption(bytesOption('--memory <size>', 'recommend the best setting within so much, such as 2GB'))
-    .addOption(listOption('--weights <formats>', 'formats of weights to try', ['f32', 'q8', 'q4']))
+    .addOption(listOption('--weights <formats>', 'formats of weights to try', WEIGHT_FORMATS))
     .addOption(listOption('--kv-types <formats>', 'formats of pages to try', ['f32', 'f16', 'int8']))
     .addOption(wholeOption('--tokens <n>', 'tokens that the pages have room for', 1).default(DEFAULT_TOKENS))
     .option('--no-trims', 'try no trims: fewer layers, fewer K/V heads, shorter windows')
