@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compileModel } from '../compile-model.ts';
+import { WEIGHT_FORMATS } from '../compiled-model.ts';
 import { smallConfig, type TestModelOptions, writeModel } from '../model-folder.testing.ts';
 import type { ModelSource } from '../model-source.ts';
 import { inspectModel } from './inspect-model.ts';
@@ -44,7 +45,7 @@ describe('inspectModel with safetensors', () => {
     for (const folder of [shipped, small({ dtype: 'F16', shards: 2 }), ...folders]) {
       const { weightBytes, shape, problems } = await inspectModel({ folder });
       expect(problems).toEqual([]);
-      for (const weights of ['f32', 'q8', 'q4'] as const) {
+      for (const weights of WEIGHT_FORMATS) {
         const compiled = await compileModel(folder, { weights, levels: 2, cacheFolder: join(scratch, 'cache') });
         expect(weightBytes[weights]).toBe(compiled.weightBytes);
         expect(shape).toEqual(compiled.shape);
@@ -89,7 +90,7 @@ describe('inspectModel with safetensors', () => {
       'TENSOR_SHAPE',
     ]);
     expect(shape).toBeDefined();
-    expect(Object.keys(weightBytes)).toEqual(['f32', 'q8', 'q4']);
+    expect(Object.keys(weightBytes)).toEqual(WEIGHT_FORMATS);
   });
 
   it('knows shape and sizes from the configuration alone', async () => {
