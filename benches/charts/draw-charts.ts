@@ -6,8 +6,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BenchRow } from '../micro/bench-row.ts';
 import { reachesAim } from '../micro/bench-row.ts';
-import type { Comparison } from '../peers/comparison.ts';
 import { allSaved, root, type SavedBench, savedBench, savedPeers } from '../saved-results.ts';
+import { figureText } from './figure-text.ts';
+import { peerChart, peerTables } from './peers-section.ts';
 import { type Bar, barChart, lineChart } from './svg.ts';
 
 const page = join(root, 'docs', 'performance.md');
@@ -41,18 +42,9 @@ await writeFile(page, text);
 async function drawPeers(): Promise<void> {
   const saved = await savedPeers();
   if (saved === undefined) return;
-  const bars = saved.comparisons.map(
-    ({ task, against, ratio, goal }): Bar => ({
-      label: `${task}, against ${against}`,
-      value: ratio,
-      text: `${ratio.toFixed(2)} x`,
-      goal,
-      series: against === 'node-llama-cpp' ? 0 : 1,
-    }),
-  );
-  const title = 'How many times better Octavo is (red: the goal)';
-  await writeFile(join(images, 'peers.svg'), barChart({ title, bars, series: ['node-llama-cpp', 'transformers.js'] }));
-  fill('peers', `${peerTable(saved.comparisons)}\n\n![${title}](images/peers.svg)`);
+  const { title, svg } = peerChart(saved.comparisons);
+  await writeFile(join(images, 'peers.svg'), svg);
+  fill('peers', `${peerTables(saved.comparisons)}\n\n![${title}](images/peers.svg)`);
 }
 
 /** What all figures were measured on: one line, or as many as there are machines and versions. */
@@ -134,27 +126,11 @@ function savedValue(saved: SavedBench, name: string): number {
 
 function rowTable(rows: readonly BenchRow[]): string {
   const lines = rows.map((row) => {
-    const spread = row.spread === undefined ? '' : ` (${number(row.spread.low)} to ${number(row.spread.high)})`;
+    const spread = row.spread === undefined ? '' : ` (${figureText(row.spread.low)} to ${figureText(row.spread.high)})`;
     const goal = row.aim === undefined ? '' : `${row.aim}: ${reachesAim(row) ? 'reached' : '**missed**'}`;
-    return `| ${row.name} | ${number(row.value)} ${row.unit}${spread} | ${goal} |`;
+    return `| ${row.name} | ${figureText(row.value)} ${row.unit}${spread} | ${goal} |`;
   });
   return ['| what | measured | goal |', '| --- | --: | --- |', ...lines].join('\n');
-}
-
-function peerTable(comparisons: readonly Comparison[]): string {
-  const lines = comparisons.map(({ task, figure, unit, against, octavo, other, ratio, goal }) => {
-    const reached = goal === undefined ? '' : `${goal} x: ${ratio >= goal ? 'reached' : '**missed**'}`;
-    return `| ${task}: ${figure} | ${number(octavo)} ${unit} | ${against} | ${number(other)} ${unit} | ${ratio.toFixed(2)} x | ${reached} |`;
-  });
-  return [
-    '| task | Octavo | against | it | times better | goal |',
-    '| --- | --: | --- | --: | --: | --- |',
-    ...lines,
-  ].join('\n');
-}
-
-function number(value: number): string {
-  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2);
 }
 
 /** Replaces what stands between the two comments of that name. Throws when the page has none. */

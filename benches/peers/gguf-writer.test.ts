@@ -14,16 +14,20 @@ describe('writeGguf', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('writes all tensors, aligned, and nothing behind them', async () => {
+  it.each([
+    ['Q4_0', 2, 18],
+    ['Q8_0', 8, 34],
+  ] as const)('writes all tensors in %s, aligned, and nothing behind them', async (format, type, blockBytes) => {
     await makeRandomLlama(folder, shape, 1);
     const file = join(folder, 'model.gguf');
-    await writeGguf(folder, file);
+    await writeGguf(folder, file, format);
     const { tensors, dataAt, bytes } = readHeader(file);
     expect(tensors).toHaveLength(11);
     const find = (name: string) => tensors.find((tensor) => tensor.name === name);
-    expect(find('token_embd.weight')).toMatchObject({ dims: [32, 300], type: 2, offset: 0 });
-    expect(find('blk.0.attn_k.weight')).toMatchObject({ dims: [32, 16], type: 2 });
+    expect(find('token_embd.weight')).toMatchObject({ dims: [32, 300], type, offset: 0 });
+    expect(find('blk.0.attn_k.weight')).toMatchObject({ dims: [32, 16], type });
     expect(find('output_norm.weight')).toMatchObject({ dims: [32], type: 0 });
+    expect(tensors[1]?.offset).toBe(Math.ceil((300 * blockBytes) / 32) * 32);
     for (const { offset } of tensors) expect(offset % 32).toBe(0);
     const last = tensors.at(-1);
     expect(bytes).toBe(dataAt + (last?.offset ?? 0) + 32 * 4);

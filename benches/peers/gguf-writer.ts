@@ -1,17 +1,35 @@
 /**
- * Writes a bench model as a GGUF file (version 3, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) with all matrices in Q4_0, so
- * that llama.cpp runs the same weights in the format that is nearest to our q4.
+ * Writes a bench model as a GGUF file (version 3, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) with all matrices in Q4_0
+ * or Q8_0, so that llama.cpp runs the same weights in the formats that are nearest to our q4 and w8a8.
  */
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Q4_0_BLOCK, q40Bytes, quantizeQ40 } from './q4-0.ts';
+import { Q8_0_BLOCK, q80Bytes, quantizeQ80 } from './q8-0.ts';
 import { SafetensorsReader } from './safetensors-reader.ts';
 
 const ALIGNMENT = 32;
 const valueType = { uint32: 4, int32: 5, float32: 6, string: 8, array: 9 } as const;
-const tensorType = { F32: 0, Q4_0: 2 } as const;
-/** general.file_type of a model that is mostly Q4_0. */
-const MOSTLY_Q4_0 = 2;
+const F32_TENSOR = 0;
+
+/** How matrices can be stored. */
+export type GgufFormat = 'Q4_0' | 'Q8_0';
+
+interface MatrixFormat {
+  /** Of a tensor, in the list of ggml's types. */
+  readonly tensorType: number;
+  /** general.file_type of a model whose matrices are mostly stored so. */
+  readonly fileType: number;
+  /** Columns are a multiple of it. */
+  readonly block: number;
+  bytesOf(count: number): number;
+  quantize(elements: Float32Array): Uint8Array;
+}
+
+const formats: Readonly<Record<GgufFormat, MatrixFormat>> = {
+  Q4_0: { tensorType: 2, fileType: 2, block: Q4_0_BLOCK, bytesOf: q40Bytes, quantize: quantizeQ40 },
+  Q8_0: { tensorType: 8, fileType: 7, block: Q8_0_BLOCK, bytesOf: q80Bytes, quantize: quantizeQ80 },
+};
 
 interface LlamaConfig {
   readonly hidden_size: number;
@@ -36,16 +54,17 @@ interface TensorPlan {
 }
 
 /** Effect: writes `file` from config.json and model.safetensors of `folder`. */
-export async function writeGguf(folder: string, file: string): Promise<void> {
+export async function writeGguf(folder: string, file: string, format: GgufFormat): Promise<void> {
   const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as LlamaConfig;
   const tensors = planTensors(config);
   const reader = await SafetensorsReader.open(join(folder, 'model.safetensors'));
   const output = await open(`${file}.part`, 'w');
   try {
-    await output.writeFile(headerOf(config, tensors));
+    await output.writeFile(headerOf(config, tensors, formats[format]));
     for (const tensor of tensors) {
       const elements = await reader.read(tensor.source);
-      const bytes = bytesOf(tensor, elements, config);
+      const bytes =
+        tensor.shape.length === 1 ? new Uint8Array(elements.buffer) : matrixBytes(tensor, elements, formats[format]);
       await output.writeFile(Buffer.concat([bytes, Buffer.alloc(padding(bytes.length))]));
     }
   } finally {
@@ -82,13 +101,10 @@ function planTensors(config: LlamaConfig): TensorPlan[] {
   ];
 }
 
-function bytesOf(tensor: TensorPlan, elements: Float32Array, config: LlamaConfig): Uint8Array {
+function matrixBytes(tensor: TensorPlan, elements: Float32Array, { block, quantize }: MatrixFormat): Uint8Array {
   const columns = tensor.shape.at(-1) as number;
-  if (tensor.shape.length === 1) return new Uint8Array(elements.buffer);
-  const rows = tensor.heads === undefined ? elements : interleave(elements, tensor.heads, config.hidden_size);
-  if (columns % Q4_0_BLOCK !== 0)
-    throw new Error(`${tensor.name} has ${columns} columns, not a multiple of ${Q4_0_BLOCK}`);
-  return quantizeQ40(rows);
+  if (columns % block !== 0) throw new Error(`${tensor.name} has ${columns} columns, not a multiple of ${block}`);
+  return quantize(tensor.heads === undefined ? elements : interleave(elements, tensor.heads, columns));
 }
 
 /**
@@ -109,8 +125,8 @@ function interleave(elements: Float32Array, heads: number, columns: number): Flo
   return result;
 }
 
-function headerOf(config: LlamaConfig, tensors: readonly TensorPlan[]): Buffer {
-  const entries = metadataOf(config);
+function headerOf(config: LlamaConfig, tensors: readonly TensorPlan[], format: MatrixFormat): Buffer {
+  const entries = metadataOf(config, format.fileType);
   const parts = [Buffer.from('GGUF'), uint32(3), uint64(tensors.length), uint64(entries.length), ...entries];
   let offset = 0;
   for (const { name, shape } of tensors) {
@@ -118,15 +134,15 @@ function headerOf(config: LlamaConfig, tensors: readonly TensorPlan[]): Buffer {
     const isVector = shape.length === 1;
     // Dimensions are written innermost first.
     parts.push(text(name), uint32(shape.length), ...[...shape].reverse().map(uint64));
-    parts.push(uint32(isVector ? tensorType.F32 : tensorType.Q4_0), uint64(offset));
-    const bytes = isVector ? 4 * count : q40Bytes(count);
+    parts.push(uint32(isVector ? F32_TENSOR : format.tensorType), uint64(offset));
+    const bytes = isVector ? 4 * count : format.bytesOf(count);
     offset += bytes + padding(bytes);
   }
   const header = Buffer.concat(parts);
   return Buffer.concat([header, Buffer.alloc(padding(header.length))]);
 }
 
-function metadataOf(config: LlamaConfig): Buffer[] {
+function metadataOf(config: LlamaConfig, fileType: number): Buffer[] {
   const entry = (key: string, type: keyof typeof valueType, value: Buffer) =>
     Buffer.concat([text(key), uint32(valueType[type]), value]);
   const count = (key: string, value: number) => entry(key, 'uint32', uint32(value));
@@ -134,7 +150,7 @@ function metadataOf(config: LlamaConfig): Buffer[] {
   return [
     entry('general.architecture', 'string', text('llama')),
     count('general.alignment', ALIGNMENT),
-    count('general.file_type', MOSTLY_Q4_0),
+    count('general.file_type', fileType),
     count('llama.vocab_size', config.vocab_size),
     count('llama.block_count', config.num_hidden_layers),
     count('llama.context_length', config.max_position_embeddings),

@@ -35,7 +35,7 @@ export const openLlama: OpenPeer = async (models, settings) => {
     progressLogs: false,
     maxThreads: settings.threads,
   });
-  const model = await llama.loadModel({ modelPath: models.gguf, gpuLayers: 0 });
+  const model = await llama.loadModel({ modelPath: models.gguf[settings.weightBits], gpuLayers: 0 });
   const context = await model.createContext({
     sequences: settings.sequences,
     contextSize: settings.contextTokens,

@@ -1,11 +1,9 @@
 /** A process of its own for every engine and setting: `node measure-peer.js JSON` prints one line of JSON. */
 import { openLlama } from './llama-peer.ts';
 import { openOctavo } from './octavo-peer.ts';
-import type { OpenPeer, PeerModels, PeerSettings } from './peer.ts';
+import type { OpenPeer, PeerModels, PeerName, PeerSettings } from './peer.ts';
 import { peerTasks, type TaskName, type TaskScale } from './tasks.ts';
 import { openTransformers } from './transformers-peer.ts';
-
-export type PeerName = 'octavo' | 'node-llama-cpp' | 'transformers.js';
 
 export interface PeerOrder {
   readonly peer: PeerName;

@@ -1,12 +1,12 @@
 /** Octavo, in a worker as users run it. */
 import { type Engine, openEngine } from 'octavo';
 import { eachInFlight } from '../throughput/workload.ts';
-import { checkedAnswer, type OpenPeer, type Peer, type PeerAnswer, type PeerRequest } from './peer.ts';
+import { checkedAnswer, type OpenPeer, type Peer, type PeerAnswer, type PeerRequest, weightFormats } from './peer.ts';
 
 export const openOctavo: OpenPeer = async (models, settings) =>
   new OctavoPeer(
     await openEngine(models.folder, {
-      weights: 'q4',
+      weights: weightFormats.octavo[settings.weightBits],
       cacheFolder: models.cacheFolder,
       // As llama.cpp, which clears its buffers when it makes a context.
       commitMemory: 'open',

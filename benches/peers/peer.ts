@@ -1,5 +1,22 @@
 /** What every engine of the comparison can do, so that one harness measures them all. */
 
+export type PeerName = 'octavo' | 'node-llama-cpp' | 'transformers.js';
+
+export const PEER_NAMES: readonly PeerName[] = ['octavo', 'node-llama-cpp', 'transformers.js'];
+
+/** How wide weights are stored: which format that is, is each engine's own affair. */
+export type WeightBits = 4 | 8;
+
+export const WEIGHT_BITS: readonly WeightBits[] = [4, 8];
+
+/** What an engine calls its weights of that width. */
+export const weightFormats = {
+  octavo: { 4: 'q4', 8: 'w8a8' },
+  'node-llama-cpp': { 4: 'Q4_0', 8: 'Q8_0' },
+  // The same ONNX products as Octavo's.
+  'transformers.js': { 4: 'q4', 8: 'w8a8' },
+} as const satisfies Readonly<Record<PeerName, Readonly<Record<WeightBits, string>>>>;
+
 export interface PeerRequest {
   readonly ids: readonly number[];
   readonly newTokens: number;
@@ -16,6 +33,7 @@ export interface PeerAnswer {
 
 /** How an engine is set up; what is best differs, so several are tried and the best one counts. */
 export interface PeerSettings {
+  readonly weightBits: WeightBits;
   readonly threads: number;
   /** Sequences that run at the same time. */
   readonly sequences: number;
@@ -39,10 +57,10 @@ export interface Peer {
 export interface PeerModels {
   /** Hugging Face folder. */
   readonly folder: string;
-  /** The same weights in GGUF, Q4_0. */
-  readonly gguf: string;
-  /** The same weights with the stock ONNX interface, q4: a folder as transformers.js wants it. */
-  readonly stock: string;
+  /** The same weights in GGUF files. */
+  readonly gguf: Readonly<Record<WeightBits, string>>;
+  /** The same weights with the stock ONNX interface: folders as transformers.js wants them. */
+  readonly stock: Readonly<Record<WeightBits, string>>;
   readonly cacheFolder: string;
 }
 

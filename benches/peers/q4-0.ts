@@ -1,4 +1,5 @@
 /** The Q4_0 format of ggml: blocks of 32 numbers, one half-precision scale each, 4 bits a number. */
+import { halfPrecision } from './half-precision.ts';
 
 export const Q4_0_BLOCK = 32;
 const BLOCK_BYTES = 2 + Q4_0_BLOCK / 2;
@@ -42,16 +43,4 @@ function extremeOf(elements: Float32Array, first: number): number {
     if (Math.abs(element) > Math.abs(extreme)) extreme = element;
   }
   return extreme;
-}
-
-/** Bits of the nearest half-precision number. Small ones become 0: weights' scales are far above. */
-function halfPrecision(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer)[0] as number;
-  const sign = (bits >>> 16) & 0x8000;
-  const exponent = ((bits >>> 23) & 0xff) - 127 + 15;
-  if (exponent <= 0) return sign;
-  if (exponent >= 31) throw new Error(`${value} is too large for half precision`);
-  const mantissa = bits & 0x7fffff;
-  // A carry out of the mantissa raises the exponent, as it should.
-  return sign | ((exponent << 10) + ((mantissa + 0x1000) >>> 13));
 }

@@ -1,7 +1,8 @@
 /**
- * `npx pnpm@12 bench:peers [TASK ...] [--only ENGINE] [--first] [--rounds N] [--smoke] [--save]`: the same work on Octavo, node-llama-cpp
- * and transformers.js, each engine in a process of its own and in several settings, of which its best one counts. --first: only the setting
- * of each engine that was best here. --save replaces what was saved of the tasks and engines that ran.
+ * `npx pnpm@12 bench:peers [TASK ...] [--only ENGINE ...] [--bits 4|8 ...] [--first] [--rounds N] [--smoke] [--save]`: the same work on
+ * Octavo, node-llama-cpp and transformers.js, each engine in a process of its own and in several settings, of which its best one counts.
+ * --only and --bits, which may be given more than once: only these engines, only weights of these widths. --first: only the setting of each
+ * engine and width that was best here. --save replaces what was saved of the tasks, engines and widths that ran.
  */
 import { execFile } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -11,23 +12,24 @@ import { endWith, readArguments } from '../arguments.ts';
 import { checkGoldens } from '../engine/check.ts';
 import { shapes } from '../engine/workload.ts';
 import { describeMachine } from '../machine.ts';
-import { type SavedPeers, save, savedPeers } from '../saved-results.ts';
+import { save, savedPeers } from '../saved-results.ts';
 import { median } from '../statistics.ts';
-import { comparisons, formatComparisons, type PeerResult } from './comparison.ts';
+import { comparisons, formatComparisons, type PeerResult, withEarlier } from './comparison.ts';
 import { peerVersion } from './installed-package.ts';
-import type { PeerName, PeerOrder } from './measure-peer.ts';
+import type { PeerOrder } from './measure-peer.ts';
 import { peerModels } from './models.ts';
+import { PEER_NAMES, WEIGHT_BITS } from './peer.ts';
 import { settingsOf } from './settings.ts';
 import { peerTasks, type TaskName } from './tasks.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const engines: readonly PeerName[] = ['octavo', 'node-llama-cpp', 'transformers.js'];
 
 await main();
 
 async function main(): Promise<void> {
   const { values, positionals } = readArguments('bench:peers', {
-    only: { type: 'string' },
+    only: { type: 'string', multiple: true, default: [...PEER_NAMES] },
+    bits: { type: 'string', multiple: true, default: WEIGHT_BITS.map(String) },
     rounds: { type: 'string' },
     first: { type: 'boolean', default: false },
     smoke: { type: 'boolean', default: false },
@@ -39,12 +41,13 @@ async function main(): Promise<void> {
   const shape = values.smoke ? 'tiny' : '135m';
   const { vocabulary } = shapes[shape];
   const tasks = peerTasks(vocabulary, scale);
-  const names = (positionals.length > 0 ? positionals : Object.keys(tasks)) as TaskName[];
-  const wanted = engines.filter((engine) => values.only === undefined || engine === values.only);
-  const unknown = names.filter((name) => !Object.hasOwn(tasks, name));
-  if (unknown.length > 0 || wanted.length === 0) {
-    endWith('bench:peers', `tasks are ${Object.keys(tasks).join(', ')}; engines are ${engines.join(', ')}`);
-  }
+  const names = chosen(
+    'tasks',
+    positionals.length > 0 ? positionals : Object.keys(tasks),
+    Object.keys(tasks) as TaskName[],
+  );
+  const engines = chosen('engines', values.only, PEER_NAMES);
+  const widths = chosen('widths', values.bits, WEIGHT_BITS);
   const machine = {
     ...describeMachine(),
     'node-llama-cpp': peerVersion('node-llama-cpp'),
@@ -59,8 +62,10 @@ async function main(): Promise<void> {
   const results: PeerResult[] = [];
   for (const task of names) {
     process.stdout.write(`\n${task}: ${tasks[task].about}\n`);
-    for (const peer of wanted) {
-      for (const settings of settingsOf(peer, task).slice(0, values.first ? 1 : undefined)) {
+    for (const peer of engines) {
+      for (const settings of widths.flatMap((bits) =>
+        settingsOf(peer, task, bits).slice(0, values.first ? 1 : undefined),
+      )) {
         const order: PeerOrder = { peer, task, scale, vocabulary, models, settings, rounds };
         const measured = await measure(order);
         results.push({ peer, task, settings, values: measured });
@@ -72,10 +77,22 @@ async function main(): Promise<void> {
       }
     }
   }
-  const table = comparisons(results, tasks);
-  process.stdout.write(`\n${formatComparisons(table)}\n`);
+  const compared = comparisons(results, tasks);
+  const rows = values.smoke ? compared.map((row) => ({ ...row, goal: undefined })) : compared;
+  process.stdout.write(`\n${formatComparisons(rows)}\n`);
   if (values.smoke) process.stdout.write('(smoke run: nothing here is a figure to quote)\n');
-  if (values.save) await saveWithEarlier({ machine, results, comparisons: table }, tasks);
+  if (values.save) {
+    // All tasks and engines together take longer than one sitting.
+    const merged = withEarlier(results, (await savedPeers())?.results ?? []);
+    await save('peers', { machine, results: merged, comparisons: comparisons(merged, tasks) });
+  }
+}
+
+/** Those of `all` that were named, in their own order. Ends the process when a name is none of them. */
+function chosen<Name extends string | number>(what: string, named: readonly string[], all: readonly Name[]): Name[] {
+  const unknown = named.filter((name) => !all.map(String).includes(name));
+  if (unknown.length > 0) endWith('bench:peers', `there is no ${unknown.join(', ')}: ${what} are ${all.join(', ')}`);
+  return all.filter((name) => named.includes(String(name)));
 }
 
 async function measure(order: PeerOrder): Promise<number[]> {
@@ -88,13 +105,4 @@ async function measure(order: PeerOrder): Promise<number[]> {
   );
   const line = stdout.trim().split('\n').at(-1) ?? '';
   return (JSON.parse(line) as { values: number[] }).values;
-}
-
-/** Keeps earlier results of what did not run now: all tasks and engines together take longer than one sitting. */
-async function saveWithEarlier(now: SavedPeers, tasks: Parameters<typeof comparisons>[1]): Promise<void> {
-  const ran = ({ peer, task }: PeerResult) =>
-    now.results.some((result) => result.peer === peer && result.task === task);
-  const earlier = (await savedPeers())?.results.filter((result) => !ran(result)) ?? [];
-  const results = [...earlier, ...now.results];
-  await save('peers', { ...now, results, comparisons: comparisons(results, tasks) });
 }

@@ -1,35 +1,54 @@
-import type { PeerName } from './measure-peer.ts';
-import type { PeerSettings } from './peer.ts';
+import type { PeerName, PeerSettings, WeightBits } from './peer.ts';
 import type { TaskName } from './tasks.ts';
 
-/** The settings in which an engine is tried at a task, the one that was best here first; the best one counts. Pure. */
-export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, 'contextTokens'>[] {
-  const isShop = task === 'storefront' || task === 'burst';
-  const one = { reuse: false, sequences: 1 };
-  const sixteen = { reuse: false, sequences: 16 };
-  if (peer === 'octavo') {
-    const common = { threads: 2, reuse: true };
-    // Room for one round: from the second round on, pages are used again, as in a server that has run for a while.
-    if (task === 'prefill') {
-      return [{ tokenBudget: 512 }, {}, { tokenBudget: 2_048 }].map((budget) => ({
-        ...common,
-        ...budget,
-        sequences: 1,
-        pages: 160,
-      }));
+export type TriedSettings = Omit<PeerSettings, 'contextTokens'>;
+
+/** Everything but the width of weights. */
+type Setup = Omit<TriedSettings, 'weightBits'>;
+
+/**
+ * The settings in which an engine is tried at a task with weights of that width, the one that was best here first; the best one counts.
+ * Pure.
+ */
+export function settingsOf(peer: PeerName, task: TaskName, weightBits: WeightBits): TriedSettings[] {
+  return setupsOf[peer](task, weightBits).map((setup) => ({ weightBits, ...setup }));
+}
+
+const setupsOf: Readonly<Record<PeerName, (task: TaskName, weightBits: WeightBits) => readonly Setup[]>> = {
+  octavo: octavoSetups,
+  'node-llama-cpp': llamaSetups,
+  'transformers.js': transformersSetups,
+};
+
+/** Pools have room for one round: from the second round on, pages are used again, as in a server that has run for a while. */
+function octavoSetups(task: TaskName): Setup[] {
+  const common = { threads: 2, reuse: true };
+  const shop = { ...common, pages: 900 };
+  switch (task) {
+    case 'storefront':
+      return [
+        { ...shop, sequences: 32, tokenBudget: 512 },
+        { ...shop, sequences: 64, tokenBudget: 512 },
+        { ...shop, sequences: 16 },
+      ];
+    case 'burst':
+      return [{ ...shop, sequences: 64 }];
+    case 'single':
+      return [{ ...common, sequences: 1 }];
+    case 'streams':
+      return [{ ...common, sequences: 16, pages: 800 }];
+    case 'prefill': {
+      const one = { ...common, sequences: 1, pages: 160 };
+      return [{ ...one, tokenBudget: 512 }, one, { ...one, tokenBudget: 2_048 }];
     }
-    if (task === 'streams') return [{ ...common, sequences: 16, pages: 800 }];
-    if (!isShop) return [{ ...common, sequences: 1 }];
-    const shop = { ...common, pages: 900 };
-    if (task === 'burst') return [{ ...shop, sequences: 64 }];
-    return [
-      { ...shop, sequences: 32, tokenBudget: 512 },
-      { ...shop, sequences: 64, tokenBudget: 512 },
-      { ...shop, sequences: 16 },
-    ];
   }
-  if (peer === 'node-llama-cpp') {
-    if (isShop) {
+}
+
+function llamaSetups(task: TaskName): Setup[] {
+  const alone = { sequences: 1, reuse: false };
+  switch (task) {
+    case 'storefront':
+    case 'burst':
       return [
         // A sequence that holds the longest beginning of a prompt is taken; with 8 products, 8 sequences compute less in all.
         { threads: 2, sequences: 16, reuse: true },
@@ -37,16 +56,27 @@ export function settingsOf(peer: PeerName, task: TaskName): Omit<PeerSettings, '
         { threads: 2, sequences: 32, reuse: true },
         { threads: 1, sequences: 16, reuse: true },
       ];
-    }
-    const base = task === 'streams' ? sixteen : one;
+    case 'single':
     // Two threads wait for each other at every product of few rows.
-    return (task === 'prefill' ? [2, 1] : [1, 2]).map((threads) => ({ ...base, threads }));
+    case 'streams':
+      return [1, 2].map((threads) => ({ ...alone, threads, sequences: task === 'streams' ? 16 : 1 }));
+    case 'prefill':
+      return [2, 1].map((threads) => ({ ...alone, threads }));
   }
-  if (isShop) {
-    return [
-      { threads: 2, sequences: 1, reuse: true },
-      { threads: 2, ...sixteen },
-    ];
+}
+
+function transformersSetups(task: TaskName): Setup[] {
+  switch (task) {
+    case 'storefront':
+    case 'burst':
+      return [
+        { threads: 2, sequences: 1, reuse: true },
+        { threads: 2, sequences: 16, reuse: false },
+      ];
+    case 'streams':
+      return [{ threads: 2, sequences: 16, reuse: false }];
+    case 'single':
+    case 'prefill':
+      return [{ threads: 2, sequences: 1, reuse: false }];
   }
-  return [{ threads: 2, ...(task === 'streams' ? sixteen : one) }];
 }

@@ -11,6 +11,7 @@ import {
   type PeerAnswer,
   type PeerRequest,
   type PeerSettings,
+  type WeightBits,
 } from './peer.ts';
 
 /** The part of transformers.js 4.3 that is used here. */
@@ -25,12 +26,19 @@ interface TransformersModel {
   dispose(): Promise<unknown>;
 }
 
+/** Where transformers.js looks for weights of that width: onnx/`name`, when it is asked for `dtype`. */
+export const stockFiles = {
+  4: { name: 'model_q4.onnx', dtype: 'q4' },
+  8: { name: 'model_quantized.onnx', dtype: 'q8' },
+} as const satisfies Readonly<Record<WeightBits, { readonly name: string; readonly dtype: string }>>;
+
 export const openTransformers: OpenPeer = async (models, settings) => {
   const library = await importPeer<TransformersModule>('@huggingface/transformers', 'dist/transformers.node.mjs');
-  library.env.localModelPath = dirname(models.stock);
+  const folder = models.stock[settings.weightBits];
+  library.env.localModelPath = dirname(folder);
   library.env.allowRemoteModels = false;
-  const model = await library.AutoModelForCausalLM.from_pretrained(basename(models.stock), {
-    dtype: 'q4',
+  const model = await library.AutoModelForCausalLM.from_pretrained(basename(folder), {
+    dtype: stockFiles[settings.weightBits].dtype,
     device: 'cpu',
     local_files_only: true,
     session_options: { intraOpNumThreads: settings.threads, enableMemPattern: false },
