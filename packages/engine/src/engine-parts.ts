@@ -41,6 +41,8 @@ export interface ModelParts {
   readonly tokenizerFingerprint?: string;
   /** Bytes of the weights in memory, for `memory`; default 0. */
   readonly weightBytes?: number;
+  /** A chunk of so many tokens is faster in a step of its own; absent: none is. */
+  readonly longChunkTokens?: number;
   /** What a person should know about how the model is run; default none. */
   readonly notices?: readonly string[];
 }
@@ -107,7 +109,7 @@ export async function assembleEngine(
   };
   const defaultMaxTokens = model.defaultMaxTokens ?? (() => DEFAULT_MAX_TOKENS);
   const openings = new Openings({ pageSize, clock: time.clock });
-  const source = stepSource(config, { store, windows: shape.windows, time });
+  const source = stepSource(config, { ...model, store, windows: shape.windows, time });
   const cacheFiles = source.kv && openCacheFiles(model, engine, { kv: source.kv, store, openings, ...time });
   const commitAhead =
     commitMemory === 'never' ? undefined : new CommitAhead({ store, clock: time.clock, availableBytes });
@@ -163,12 +165,12 @@ export function defaultPages(
 
 type SourceParts = Pick<EngineParts, 'source' | 'kv' | 'sharing' | 'sequenceTokens' | 'audit'>;
 
-interface SourceNeeds extends Pick<ModelShape, 'windows'> {
+interface SourceNeeds extends Pick<ModelShape, 'windows'>, Pick<ModelParts, 'longChunkTokens'> {
   readonly store: PageStore;
   readonly time: EngineTime;
 }
 
-function stepSource(config: EngineConfig, { store, windows, time }: SourceNeeds): SourceParts {
+function stepSource(config: EngineConfig, { store, windows, longChunkTokens, time }: SourceNeeds): SourceParts {
   const { maxSequences, tokenBudget, maxWaiting, index, verifyPlans } = config;
   const limits = { maxSequences, tokenBudget, maxWaiting };
   if (!config.kvCache) {
@@ -189,6 +191,7 @@ function stepSource(config: EngineConfig, { store, windows, time }: SourceNeeds)
     kv,
     windows,
     saltQuota,
+    ...(longChunkTokens === undefined ? {} : { longChunkTokens }),
     // A fixed grid has no groups of several sequences.
     attention: config.deterministic ? 'flat' : 'levels',
     checks: verifyPlans ? 'every-step' : 'none',

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CompiledModel, cacheFolder, compileModel, type ModelSource } from '@octavo/graph';
+import { type CompiledModel, cacheFolder, compileModel, fusesChunk, type ModelSource } from '@octavo/graph';
 import { LEVEL_COUNT } from '@octavo/scheduler';
 import { openText } from '@octavo/text';
 import type { OpenProgress } from './api.ts';
@@ -21,6 +21,12 @@ import { defaultThreads } from './ort/threads.ts';
  * graph, so weights are packed once for all of them.
  */
 const COMPILED_CONTEXT_TOKENS = 1 << 17;
+
+/**
+ * With w8a8 weights, a storefront of 32 requests at a time is answered 1.3 times as fast as with decoding rows beside such chunks, where the fused
+ * attention operator cannot be used; a threshold of 64 or 128 tokens makes no difference that could be measured.
+ */
+const LONG_CHUNK_TOKENS = 96;
 
 export interface OpenOptions {
   readonly model: ModelSource;
@@ -71,6 +77,7 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
         notices,
         defaultMaxTokens,
         ...(untrimmed && { untrimmed }),
+        ...(runsChunksApart(compiled) && { longChunkTokens: LONG_CHUNK_TOKENS }),
         ...(text && { text }),
       },
       // A model whose rows change each other's values would publish pages that are nobody else's.
@@ -82,6 +89,11 @@ export async function openModel({ model, config, onProgress }: OpenOptions): Pro
     await runner.dispose();
     throw error;
   }
+}
+
+/** Whether every layer has the fast path for a chunk of one sequence. */
+function runsChunksApart({ shape, deterministic, past }: CompiledModel): boolean {
+  return past === undefined && !deterministic && shape.windows.length === 0 && fusesChunk(shape);
 }
 
 /** Tells whether the same ids mean the same text; empty without a tokenizer. */

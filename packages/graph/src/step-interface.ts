@@ -52,6 +52,17 @@
 /** Candidates that a graph hands out for a row that is sampled from, unless its vocabulary is smaller. */
 export const MOST_CANDIDATES = 128;
 
+/** What the fused attention operator asks of headDim: it must be a multiple of this. */
+const FUSED_HEAD_STEP = 8;
+
+/**
+ * Whether a step that is one chunk of one sequence takes a faster path in a layer that sees its whole past: the fused operator cannot take
+ * other heads, nor a window, which cuts the past at the front. Pure.
+ */
+export function fusesChunk({ headDim }: { readonly headDim: number }, window?: number): boolean {
+  return window === undefined && headDim % FUSED_HEAD_STEP === 0;
+}
+
 export const stepInputs = {
   tokens: 'tokens',
   positions: 'positions',

@@ -109,13 +109,17 @@ export class Admission {
     }
   }
 
-  /** The next sequence, admitted with room for its first chunk of at most `chunkTokens`; undefined when nobody can be. */
-  tryAdmit(chunkTokens: number): Sequence | undefined {
+  /**
+   * The next sequence, admitted with room for its first chunk of at most `chunkTokens`; undefined when nobody can be, or when the tokens
+   * that the next one has to compute do not suit the step.
+   */
+  tryAdmit(chunkTokens: number, suits: (remainingTokens: number) => boolean): Sequence | undefined {
     for (;;) {
       const sequence = this.#firstWithinQuota();
       if (sequence === undefined || this.#parksLeft === 0) return undefined;
       const matched = this.#match(sequence);
       if (this.#tryPark(sequence, matched)) continue;
+      if (!suits(sequence.tokenCount - matched)) return undefined;
       const lease = this.#tryAcquire(sequence, matched, chunkTokens);
       if (lease === undefined) return undefined;
       this.#admit(sequence, lease);

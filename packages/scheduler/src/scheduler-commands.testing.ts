@@ -14,6 +14,7 @@ export interface RandomWorld {
   readonly pageSize: number;
   readonly maxSequences: number;
   readonly tokenBudget: number;
+  readonly longChunkTokens: number;
   readonly maxWaiting: number;
   readonly watermarkPages: number;
   readonly singleFlight: boolean;

@@ -25,6 +25,11 @@ export interface SchedulerOptions extends StepLimits {
   readonly saltQuota?: SaltQuotaOptions;
   /** `flat`: no page is shared between sequences within a step (the ablation). Default `levels`. */
   readonly attention?: AttentionMode;
+  /**
+   * A chunk of at least so many tokens has a step of its own, in turn with steps of all others: for executors that run a chunk of one
+   * sequence faster than rows of several. Default: none has.
+   */
+  readonly longChunkTokens?: number;
   /** Sliding windows of the model's layers, in tokens, each at least 1: plans then say what layers with a window read. Default none. */
   readonly windows?: readonly number[];
   /** What the attention planner weighs. Default: as measured, see `cost-model.ts`; measure again for other machines or models. */
@@ -47,6 +52,7 @@ const OPTIONS = [
   'singleFlight',
   'saltQuota',
   'attention',
+  'longChunkTokens',
   'windows',
   'attentionCosts',
   'checks',
@@ -57,7 +63,7 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
   assertKnown(options, OPTIONS);
   assertLimits(options);
   const { kv, singleFlight = true, attention = 'levels', attentionCosts = MEASURED_COSTS } = options;
-  const { windows = [], checks = 'none', saltQuota = {} } = options;
+  const { windows = [], checks = 'none', saltQuota = {}, longChunkTokens = Number.POSITIVE_INFINITY } = options;
   if (!kv) throw invalid('kv is missing; give what createKvCache made.');
   if (attention !== 'levels' && attention !== 'flat')
     throw invalid(`attention is ${attention}; give 'levels' or 'flat'.`);
@@ -69,6 +75,8 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
     const most = spare - 1;
     throw invalid(`watermarkPages is ${watermarkPages}; give a whole number of pages from 0 to ${most}.`);
   }
+  if (longChunkTokens !== Number.POSITIVE_INFINITY && (!Number.isInteger(longChunkTokens) || longChunkTokens < 2))
+    throw invalid(`longChunkTokens is ${longChunkTokens}; give a whole number of tokens, at least 2.`);
   for (const window of windows) {
     if (!Number.isInteger(window) || window < 1)
       throw invalid(`windows has ${window}; give whole numbers of tokens, each at least 1.`);
@@ -85,6 +93,7 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
     singleFlight,
     saltQuota,
     attention,
+    longChunkTokens,
     windows,
     attentionCosts,
     checks,

@@ -6,6 +6,8 @@ import { SequenceList } from './sequence-list.ts';
 export interface ComposerOptions {
   readonly maxSequences: number;
   readonly tokenBudget: number;
+  /** A chunk of so many tokens has a step of its own. */
+  readonly longChunkTokens: number;
   /** Tokens a page. */
   readonly pageSize: number;
 }
@@ -14,7 +16,8 @@ export interface ComposerOptions {
  * Who is in the next step, and with how many tokens.
  *
  * Decodes first, so that a long prompt delays no stream by more than one chunk; then chunks; each in order of admission; then newly
- * admitted sequences. There are no phases: a decode is a sequence with one remaining token.
+ * admitted sequences. There are no phases: a decode is a sequence with one remaining token. Long chunks alone take turns with all others together: the
+ * oldest long one, then a step of the others.
  */
 export class StepComposer {
   /** The sequences of the step, in the order of their rows. */
@@ -25,44 +28,76 @@ export class StepComposer {
   readonly #admission: Admission;
   readonly #priorityOf: (sequence: Sequence) => number;
   readonly #candidates = new SequenceList();
+  readonly #isLong: (remainingTokens: number) => boolean;
+  readonly #isShort: (remainingTokens: number) => boolean;
   #budget = 0;
   /** A running sequence found less room than it wanted: nobody is admitted in this step. */
   #isPressed = false;
+  #wasAlone = false;
 
   constructor(options: ComposerOptions, running: RunningSet, admission: Admission) {
     this.#options = options;
     this.#running = running;
     this.#admission = admission;
+    this.#isLong = (tokens) => Math.min(tokens, options.tokenBudget) >= options.longChunkTokens;
+    this.#isShort = (tokens) => !this.#isLong(tokens);
     this.#priorityOf = (sequence) => admission.singleFlight.priorityOf(sequence);
   }
 
   /** Effect: fills `step` and sets `scheduledTokens`; extends, preempts and admits as needed. */
   compose(): void {
-    this.#budget = this.#options.tokenBudget;
     this.#isPressed = false;
     this.step.clear();
     this.#admission.parkWaiters();
-    this.#scheduleRunning();
-    while (!this.#isPressed && this.#budget > 0 && this.#running.count < this.#options.maxSequences) {
-      const sequence = this.#admission.tryAdmit(this.#budget);
-      if (sequence === undefined) break;
-      this.#schedule(sequence);
-    }
-    // Those that were scheduled and then gave way to a later one.
-    this.step.filter(isScheduled);
+    if (!this.#wasAlone && this.#composeAlone()) return;
+    this.#composeTogether();
+    this.#wasAlone = false;
+    if (this.step.count === 0) this.#composeAlone();
   }
 
-  #scheduleRunning(): void {
-    const members = this.#running.members();
-    const candidates = this.#candidates;
-    candidates.clear();
-    for (let at = 0; at < members.length; at += 1) candidates.push(members[at]!);
+  /** Effect: a step of the oldest long chunk that finds room. False: there is none. */
+  #composeAlone(): boolean {
+    this.#budget = this.#options.tokenBudget;
+    const candidates = this.#copyRunning();
+    for (let at = 0; at < candidates.count && this.step.count === 0; at += 1) {
+      if (this.#isLong(candidates.at(at).remainingTokens)) this.#schedule(candidates.at(at));
+    }
+    if (this.step.count === 0) this.#scheduleAdmitted(this.#isLong);
+    this.step.filter(isScheduled);
+    if (this.step.count > 0) this.#wasAlone = true;
+    return this.step.count > 0;
+  }
+
+  #composeTogether(): void {
+    this.#budget = this.#options.tokenBudget;
+    const candidates = this.#copyRunning();
     for (let at = 0; at < candidates.count; at += 1) {
       if (candidates.at(at).remainingTokens === 1) this.#schedule(candidates.at(at));
     }
     for (let at = 0; at < candidates.count; at += 1) {
-      if (candidates.at(at).remainingTokens > 1) this.#schedule(candidates.at(at));
+      const { remainingTokens } = candidates.at(at);
+      if (remainingTokens > 1 && !this.#isLong(remainingTokens)) this.#schedule(candidates.at(at));
     }
+    while (this.#scheduleAdmitted(this.#isShort));
+    // Those that were scheduled and then gave way to a later one.
+    this.step.filter(isScheduled);
+  }
+
+  /** Effect: one more sequence runs, in this step. False: nobody can be admitted to it. */
+  #scheduleAdmitted(suits: (remainingTokens: number) => boolean): boolean {
+    if (this.#isPressed || this.#budget === 0 || this.#running.count >= this.#options.maxSequences) return false;
+    const sequence = this.#admission.tryAdmit(this.#budget, suits);
+    if (sequence !== undefined) this.#schedule(sequence);
+    return sequence !== undefined;
+  }
+
+  /** The running ones, oldest admission first: scheduling may preempt some of them. */
+  #copyRunning(): SequenceList {
+    const members = this.#running.members();
+    const candidates = this.#candidates;
+    candidates.clear();
+    for (let at = 0; at < members.length; at += 1) candidates.push(members[at]!);
+    return candidates;
   }
 
   /**

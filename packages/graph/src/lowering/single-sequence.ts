@@ -19,6 +19,7 @@ import {
   transpose,
   where,
 } from '../ir/operators.ts';
+import { fusesChunk } from '../step-interface.ts';
 import { type LayerPools, type Pool, readPages } from './page-format.ts';
 import type { AttentionShape, ChunkInputs, LevelInputs, ViewInputs } from './step-inputs.ts';
 
@@ -32,17 +33,14 @@ export interface SingleSequenceTables {
   readonly totalTokens: Value;
 }
 
-/** What the fused operator asks of headDim: it must be a multiple of this. */
-const HEAD_DIM_STEP = 8;
-
-/** Undefined where the fused operator cannot be used: for heads of other sizes, and through a window, which cuts the past at the front. */
+/** Undefined where the fused operator cannot be used (`fusesChunk`). */
 export function singleSequenceTables(
   graph: GraphBuilder,
   view: ViewInputs,
   chunk: ChunkInputs,
-  { headDim }: AttentionShape,
+  shape: AttentionShape,
 ): SingleSequenceTables | undefined {
-  if (view.window !== undefined || headDim % HEAD_DIM_STEP !== 0) return undefined;
+  if (!fusesChunk(shape, view.window)) return undefined;
   const [first, ...others] = view.levels as [LevelInputs, ...LevelInputs[]];
   const rowCount = dimension(graph, chunk.rowAt, 0);
   const one = graph.ints([1]);
