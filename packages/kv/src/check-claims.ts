@@ -1,6 +1,7 @@
 import { type KvView, pathUp } from './check-view.ts';
+import type { ClaimRecord } from './claim-reader.ts';
 import { BAND_COUNT, BANDS, type ClaimTerms } from './claim-terms.ts';
-import type { ClaimRecord, NodeView } from './prefix-index.ts';
+import type { NodeView } from './prefix-index.ts';
 import type { ClaimId, NodeId } from './units.ts';
 
 /**

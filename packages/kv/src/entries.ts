@@ -1,7 +1,8 @@
+import type { ClaimRecord } from './claim-reader.ts';
 import { BANDS, type ClaimTerms } from './claim-terms.ts';
 import type { KvParts } from './kv-parts.ts';
 import type { CacheEntry, ClaimPriority, ClaimView } from './lifetimes.ts';
-import type { ClaimRecord, IndexView, NodeView } from './prefix-index.ts';
+import type { IndexView, NodeView } from './prefix-index.ts';
 import type { NodeId } from './units.ts';
 
 const PRIORITY_OF: readonly ClaimPriority[] = ['low', 'normal', 'high', 'high'];
@@ -41,7 +42,8 @@ function entryOf(
   };
 }
 
-function claimView({ terms, deadlineMs }: ClaimRecord, nowMs: number): ClaimView {
+/** A claim as others see it. Pure. */
+export function claimView({ terms, deadlineMs }: ClaimRecord, nowMs: number): ClaimView {
   const { session, tags, context, band, slidingTtlMs }: ClaimTerms = terms;
   return {
     ...(session === undefined ? {} : { session: session.name }),

@@ -7,6 +7,7 @@
 import type {
   Breakpoint,
   CacheEntry,
+  CacheWalk,
   ClaimOptions,
   Invalidation,
   InvalidationTarget,
@@ -213,6 +214,8 @@ export interface KvCache {
   unpin(pin: PinId): boolean;
   /** All entries, parents before children, copied one by one: the cache must not change meanwhile. O(nodes + tokens). */
   entries(): Iterable<CacheEntry>;
+  /** The same a piece at a time, while the cache goes on. */
+  walk(): CacheWalk;
   /** Throws INVALID_REQUEST for what `acquire` would not take of a request. Pure. */
   assertLifetime(request: Pick<AcquireRequest, 'claim' | 'breakpoints'>): void;
   /** Prefixes that saved most tokens, the most useful first. O(nodes). */

@@ -134,6 +134,37 @@ export interface CacheEntry {
   readonly claims: readonly ClaimView[];
 }
 
+/**
+ * A way through everything that is cached which may stop anywhere while the cache goes on: claim by claim, since each page is there for one.
+ * Claims of requests that ended before the beginning, and that are there at the end, are met, others may be; those of running requests are not.
+ */
+export interface CacheWalk {
+  /** There is nothing more. */
+  readonly isOver: boolean;
+  /** Goes on to the next claim, past at most `most` numbers that name none. Undefined: none so far; see `isOver`. O(most). */
+  next(most: number): WalkedClaim | undefined;
+  /** The claim that was found last once more. Undefined: it is gone. O(1). */
+  again(): WalkedClaim | undefined;
+  /** The way to the claim that was found last, before the cache changed. O(pages that are not known). */
+  way(isKnown: (page: number) => boolean): WalkedWay;
+  /** [1..pageSize] of a page of the way: a view, to be copied before the cache changes. */
+  tokensOf(page: number): Uint32Array;
+}
+
+export interface WalkedClaim {
+  readonly salt: string;
+  /** The same number: `view` says the same, but for the time that is left. */
+  readonly terms: number;
+  readonly view: ClaimView;
+}
+
+export interface WalkedWay {
+  /** The last page of the way that is known; 0: none. */
+  readonly known: number;
+  /** Pages behind it, in order. */
+  readonly pages: readonly number[];
+}
+
 /** A prefix, and the prompt tokens that requests found up to its end and did not compute. */
 export interface PrefixSavings {
   readonly salt: string;

@@ -1,4 +1,5 @@
 import type { CacheClock } from './cache-clock.ts';
+import type { ClaimRecord } from './claim-reader.ts';
 import { BANDS, type ClaimTerms, type TermsBook } from './claim-terms.ts';
 import { InvariantBroken } from './errors.ts';
 import type { PinEnd } from './lifetimes.ts';
@@ -24,6 +25,11 @@ export class LinearClaims {
 
   constructor(parts: LinearClaimParts) {
     this.#parts = parts;
+  }
+
+  /** All ids are below it. */
+  get idEnd(): number {
+    return this.#nextId;
   }
 
   get(id: ClaimId): LinearClaim {
@@ -126,6 +132,19 @@ export class LinearClaims {
   expiryOf(claim: LinearClaim): number {
     if (claim.isHeld) return Number.POSITIVE_INFINITY;
     return Math.min(claim.deadlineMs, claim.entry.lastUsedMs + claim.terms.slidingTtlMs);
+  }
+
+  /** What there is to say about a claim. */
+  recordOf(claim: LinearClaim): ClaimRecord {
+    const expiryMs = this.expiryOf(claim);
+    return {
+      claim: claim.id,
+      terms: claim.terms,
+      state: claim.isHeld ? 'held' : 'settled',
+      deadlineMs: claim.deadlineMs,
+      expiryMs,
+      isTimed: expiryMs < Number.POSITIVE_INFINITY,
+    };
   }
 
   #merge(claim: LinearClaim): LinearClaim {

@@ -36,6 +36,11 @@ export class LinearEntries {
   /** Numbers of the eviction order, as given out. */
   ticks = 0;
 
+  /** Those of the index that are not roots. */
+  pages(): Entry[] {
+    return this.all.filter((entry) => isLive(entry) && entry.parent !== undefined);
+  }
+
   childrenOf(parent: Entry): Entry[] {
     return this.all.filter((entry) => entry.parent === parent && isLive(entry));
   }

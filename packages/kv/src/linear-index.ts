@@ -1,8 +1,10 @@
+import type { ClaimReader } from './claim-reader.ts';
 import type { ClaimTerms } from './claim-terms.ts';
 import { InvariantBroken } from './errors.ts';
 import type { Match } from './kv-cache.ts';
 import { LinearClaims } from './linear-claims.ts';
 import { type Entry, isLive, LinearEntries, pathTo } from './linear-entries.ts';
+import { LinearReader } from './linear-reader.ts';
 import { type FoundPath, findPath } from './linear-search.ts';
 import { LinearStory } from './linear-story.ts';
 import { viewLinear } from './linear-view.ts';
@@ -18,6 +20,7 @@ import { type ClaimId, type NodeId, NULL_PAGE, type PageId } from './units.ts';
 export class LinearIndex implements PrefixIndex {
   evictedPages = 0;
   removedPages = 0;
+  readonly reader: ClaimReader;
   readonly #pool: PagePool;
   readonly #pageSize: number;
   readonly #options: IndexOptions;
@@ -40,6 +43,7 @@ export class LinearIndex implements PrefixIndex {
       },
       tick: () => ++this.#entries.ticks,
     });
+    this.reader = new LinearReader(this.#entries, this.#claims);
   }
 
   get evictablePages(): number {
@@ -47,7 +51,7 @@ export class LinearIndex implements PrefixIndex {
   }
 
   get nodeCount(): number {
-    return this.#pages().length;
+    return this.#entries.pages().length;
   }
 
   get pinnedPages(): number {
@@ -201,7 +205,7 @@ export class LinearIndex implements PrefixIndex {
   }
 
   topSaved(limit: number): readonly { readonly node: NodeId; readonly savedTokens: number }[] {
-    const saved = this.#pages().filter(({ savedTokens }) => savedTokens > 0);
+    const saved = this.#entries.pages().filter(({ savedTokens }) => savedTokens > 0);
     return saved.sort((a, b) => b.savedTokens - a.savedTokens).slice(0, limit);
   }
 
@@ -212,10 +216,6 @@ export class LinearIndex implements PrefixIndex {
 
   view(): IndexView {
     return viewLinear(this.#entries, this.#claims, this);
-  }
-
-  #pages(): Entry[] {
-    return this.#entries.all.filter((entry) => isLive(entry) && entry.parent !== undefined);
   }
 
   #find(tokens: Uint32Array, limit: number, salt: string): FoundPath {

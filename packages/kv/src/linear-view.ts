@@ -32,16 +32,7 @@ function viewOf(entries: LinearEntries, claims: LinearClaims, entry: Entry): Nod
       .map((child) => child.node),
     pages: entry.removed || entry.parent === undefined ? [] : [entry.page],
     lockCount: entry.lockCount,
-    claims: below
-      .filter((claim) => claim.entry === entry)
-      .map((claim) => ({
-        claim: claim.id,
-        terms: claim.terms,
-        state: claim.isHeld ? 'held' : 'settled',
-        deadlineMs: claim.deadlineMs,
-        expiryMs: claims.expiryOf(claim),
-        isTimed: claims.expiryOf(claim) < Number.POSITIVE_INFINITY,
-      })),
+    claims: below.filter((claim) => claim.entry === entry).map((claim) => claims.recordOf(claim)),
     claimCounts: entries.countsBelow(entry),
     heldCount: below.filter(({ isHeld }) => isHeld).length,
     liveUntilMs: Math.max(0, ...below.filter(({ isHeld }) => !isHeld).map((claim) => claims.expiryOf(claim))),

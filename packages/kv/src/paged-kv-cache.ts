@@ -1,5 +1,6 @@
 import { CacheClock } from './cache-clock.ts';
 import { TermsBook } from './claim-terms.ts';
+import { ClaimWalk } from './claim-walk.ts';
 import { entriesOf } from './entries.ts';
 import { KvError } from './errors.ts';
 import { HeldLeases } from './held-leases.ts';
@@ -20,6 +21,7 @@ import {
 } from './kv-validation.ts';
 import type {
   CacheEntry,
+  CacheWalk,
   Invalidation,
   InvalidationTarget,
   KvEvents,
@@ -194,6 +196,10 @@ export class PagedKvCache implements KvCache {
     return entriesOf(this.#parts);
   }
 
+  walk(): CacheWalk {
+    return new ClaimWalk(this.#parts);
+  }
+
   assertLifetime(request: Pick<AcquireRequest, 'claim' | 'breakpoints'>): void {
     assertLifetime(request, this.#hasClock);
   }
@@ -220,7 +226,7 @@ export class PagedKvCache implements KvCache {
   }
 
   #acquirePrivate(request: AcquireRequest): AcquireResult {
-    const available = this.#roomFor(request);
+    const available = roomOf(this.#parts) - request.keepPages;
     const needed = this.#newPages(request, BYPASSED);
     return needed > available ? noRoom(needed, available) : { ok: true, lease: this.#leaseOn(request, BYPASSED) };
   }
@@ -229,21 +235,17 @@ export class PagedKvCache implements KvCache {
     const { index } = this.#parts;
     const found = index.lockMatch(request.tokens, request.tokenCount, request.salt);
     // Locked, then counted: pages of the match are not room.
-    if (this.#newPages(request, found) <= this.#roomFor(request)) {
+    if (this.#newPages(request, found) <= roomOf(this.#parts) - request.keepPages) {
       return { ok: true, lease: this.#leaseOn(request, found) };
     }
     // The page to copy rows from may be the very page that is missing. Without it, an idle pool holds whatever it can hold at all.
     const withoutSource: FoundPages = { ...found, lockNode: found.endNode, ...NO_SOURCE };
     index.raiseLock(found.lockNode, found.endNode);
-    const available = this.#roomFor(request);
+    const available = roomOf(this.#parts) - request.keepPages;
     const needed = this.#newPages(request, withoutSource);
     if (needed <= available) return { ok: true, lease: this.#leaseOn(request, withoutSource) };
     index.unlock(found.endNode);
     return noRoom(needed, available);
-  }
-
-  #roomFor(request: AcquireRequest): number {
-    return roomOf(this.#parts) - request.keepPages;
   }
 
   /** Pages to allocate: the table reaches `roomTokens`, at least one token more than the match, at most the prompt. */

@@ -1,4 +1,5 @@
 import type { CacheClock } from './cache-clock.ts';
+import type { ClaimReader, ClaimRecord } from './claim-reader.ts';
 import type { ClaimTerms, TermsBook } from './claim-terms.ts';
 import type { Match, MissReason } from './kv-cache.ts';
 import type { EventLog } from './kv-events.ts';
@@ -56,18 +57,6 @@ export interface PageRun {
   storedTokens: number;
 }
 
-/** A claim as the checker and the enumeration see it. */
-export interface ClaimRecord {
-  readonly claim: ClaimId;
-  readonly terms: ClaimTerms;
-  readonly state: 'held' | 'settled';
-  readonly deadlineMs: number;
-  /** When it ends by itself; Infinity while it is held. */
-  readonly expiryMs: number;
-  /** A timer will end it. */
-  readonly isTimed: boolean;
-}
-
 /**
  * Tokens -> published pages, as a tree per salt whose edges are pages. It owns the page states from publication on, and
  * decides what is evicted. Ends of leases are nodes: a path from the root to the end of a node.
@@ -88,6 +77,8 @@ export interface PrefixIndex {
   /** Claims, held ones included, and how many of them ended since the start, other than by eviction of all that they covered. */
   readonly claimCount: number;
   readonly endedClaims: number;
+  /** Claims and what they cover, one by one. */
+  readonly reader: ClaimReader;
 
   /** Longest published prefix of the first `tokenCount` tokens, its last token left out. Pure. */
   match(tokens: Uint32Array, tokenCount: number, salt: string): Match;

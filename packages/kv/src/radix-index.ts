@@ -1,4 +1,5 @@
 import { CLAIM_STATES } from './claim-columns.ts';
+import type { ClaimReader } from './claim-reader.ts';
 import type { ClaimTerms } from './claim-terms.ts';
 import { InvariantBroken } from './errors.ts';
 import { INTERNALS } from './internals.ts';
@@ -7,6 +8,7 @@ import type { IndexOptions, IndexView, LockedMatch, PageRun, PrefixIndex } from 
 import { NO_NODE } from './radix-nodes.ts';
 import { createRadixParts, type RadixParts } from './radix-parts.ts';
 import { RadixPublication } from './radix-publication.ts';
+import { RadixReader } from './radix-reader.ts';
 import { readWay, viewRadix } from './radix-view.ts';
 import { RadixWalk } from './radix-walk.ts';
 import { type ClaimId, type NodeId, NULL_PAGE, type PageId } from './units.ts';
@@ -20,6 +22,7 @@ import { type ClaimId, type NodeId, NULL_PAGE, type PageId } from './units.ts';
  */
 export class RadixIndex implements PrefixIndex {
   evictedPages = 0;
+  readonly reader: ClaimReader;
   readonly #parts: RadixParts;
   readonly #walk: RadixWalk;
   readonly #publication: RadixPublication;
@@ -35,6 +38,7 @@ export class RadixIndex implements PrefixIndex {
   constructor(options: IndexOptions) {
     this.#parts = createRadixParts(options);
     this.#walk = new RadixWalk(this.#parts);
+    this.reader = new RadixReader(this.#parts);
     this.#publication = new RadixPublication(this.#parts);
   }
 

@@ -1,11 +1,13 @@
 import { CHILD_LINKS, type ChildColumns, LINKS_PER_NODE } from './child-trees.ts';
-import { CLAIM_STATES, NO_CLAIM } from './claim-columns.ts';
+import { NO_CLAIM } from './claim-columns.ts';
+import type { ClaimRecord } from './claim-reader.ts';
 import { BAND_COUNT } from './claim-terms.ts';
 import { INTERNALS } from './internals.ts';
 import type { PageTokens } from './page-tokens.ts';
-import type { ClaimRecord, IndexView, NodeView } from './prefix-index.ts';
+import type { IndexView, NodeView } from './prefix-index.ts';
 import { NODE_KINDS, type NodeColumns } from './radix-nodes.ts';
 import type { RadixParts } from './radix-parts.ts';
+import { recordOf } from './radix-reader.ts';
 import { TokenDigest } from './token-digest.ts';
 import { type NodeId, NULL_PAGE, type PageId } from './units.ts';
 
@@ -55,18 +57,11 @@ export function viewRadix(parts: RadixParts): IndexView {
   };
 }
 
-function readClaims({ nodes, columns, times, wheel }: RadixParts, node: NodeId): ClaimRecord[] {
+function readClaims(parts: RadixParts, node: NodeId): ClaimRecord[] {
+  const { nodes, columns } = parts;
   const records: ClaimRecord[] = [];
   for (let claim = nodes.claims.firstClaim(node); claim !== NO_CLAIM; claim = columns.nextOfNode(claim)) {
-    const isHeld = columns.state(claim) === CLAIM_STATES.held;
-    records.push({
-      claim,
-      terms: columns.terms(claim),
-      state: isHeld ? 'held' : 'settled',
-      deadlineMs: columns.deadlineMs(claim),
-      expiryMs: isHeld ? Number.POSITIVE_INFINITY : times.expiryOf(claim),
-      isTimed: wheel.isRunning(claim),
-    });
+    records.push(recordOf(parts, claim));
   }
   return records;
 }

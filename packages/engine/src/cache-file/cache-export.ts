@@ -1,26 +1,27 @@
 /**
- * One export on its way, a slice at a time, so that steps run in between. What is written is the cache as it was at the beginning, less what
- * made room or was ended meanwhile: pages are immutable while they are published, so a page that nobody wrote since is still the one that was
- * meant, and needs no lock.
+ * One export on its way, a slice at a time, so that steps run in between. The cache changes meanwhile: what is written is what is there when it
+ * is come to, each page behind the one before it, less what is ended before the file is whole.
  *
- *     pages --(all are written)--> flush --(they are on the disk)--> ends --(nothing that ended is left)--> done
+ *     memory --> open file --> flush --> ended pages --> index --> flush --(nothing ended meanwhile)--> rename --> flush
+ *                                             ^-------------------------(something did)-------'
  */
 import type { KvCache } from '@octavo/kv';
 import type { CacheExport } from '../cache-file-api.ts';
-import { pageBytesOf, readPageBytes } from '../storage/page-bytes.ts';
+import { pageBytesOf } from '../storage/page-bytes.ts';
 import type { PageStore } from '../storage/page-store.ts';
-import { CacheExporter, type PageSource } from './cache-exporter.ts';
+import { type ExportSource, exportFile } from './exported-file.ts';
+import { type ExportParts, exportMemory, LOOKS_PER_PAGE } from './exported-memory.ts';
 import type { FilePort } from './file-port.ts';
-import type { OpenCacheFile } from './read-cache-file.ts';
+import { IndexDraft, type IndexHead } from './index-draft.ts';
+import { PlacedTokens } from './placed-tokens.ts';
+import { SliceBudget } from './slice-budget.ts';
 import { type ClaimSigns, type EndTarget, StoredClaims } from './stored-claims.ts';
-import type { StoredClaim } from './stored-index.ts';
-import type { StoredPages } from './stored-pages.ts';
-import { CacheFileWriter, type IndexToStore, type PageToStore } from './write-cache-file.ts';
+import { CacheFileWriter } from './write-cache-file.ts';
 
-/** A page that ended after it was written: nobody finds it, and its bytes are zeros. */
-const UNUSED: PageToStore = { parent: -1, salt: '', tokens: new Uint32Array(0), claims: [] };
+/** Claims, or what takes as long, in a slice: about 3 ms. */
+export const SLICE_LOOKS = 1024;
 
-export interface ExportParts {
+export interface ExportTaskParts {
   readonly kv: KvCache;
   readonly store: PageStore;
   readonly files: FilePort;
@@ -29,65 +30,56 @@ export interface ExportParts {
   readonly sliceBytes: number;
   /** Milliseconds since the export began. */
   readonly elapsedMs: () => number;
-  /** Asked at the end. */
-  readonly head: () => Omit<IndexToStore, 'claims'>;
-  /** A file that is open, whose pages go along; `nowMs` since its opening. */
-  readonly source?: { readonly file: OpenCacheFile; readonly stored: StoredPages; readonly nowMs: number } | undefined;
+  /** Asked when the index is written, perhaps more than once. */
+  readonly head: () => IndexHead;
+  /** A file that is open, whose pages go along. */
+  readonly source?: ExportSource | undefined;
 }
 
 export class CacheExportTask {
-  readonly #parts: ExportParts;
+  readonly #parts: ExportTaskParts;
   readonly #writer: CacheFileWriter;
-  readonly #exporter: CacheExporter;
-  readonly #claims: StoredClaims;
-  /** [pages of the exporter] where each was written; -1: nowhere. */
-  readonly #places: Int32Array;
-  /** Pages of the exporter that were written, in their order. */
-  readonly #written: number[] = [];
-  /** By place: its bytes are zeros. */
-  readonly #cleared = new Set<number>();
-  readonly #page: Uint8Array;
-  readonly #pagesPerSlice: number;
-  #next = 0;
-  #state: 'pages' | 'flush' | 'ends' | 'done' = 'pages';
+  readonly #draft: IndexDraft;
+  readonly #claims = new StoredClaims();
+  readonly #looks = new SliceBudget(SLICE_LOOKS);
+  readonly #bytes: SliceBudget;
+  readonly #slices: Generator<'more' | 'flush', CacheExport>;
+  /** Pages of the file that nobody can find any more. */
+  #blankPages = 0;
+  #isFlushDue = false;
+  #isOver = false;
 
-  /** Effect: takes down what is in the cache, and makes the file. O(tokens). Throws what the files do. */
-  constructor(parts: ExportParts) {
+  /** Effect: makes the file. Throws what the files do. */
+  constructor(parts: ExportTaskParts) {
     this.#parts = parts;
-    const { kv, store, files, path, sliceBytes, source } = parts;
-    const pageBytes = pageBytesOf(store.layout);
-    this.#writer = new CacheFileWriter(files, path, pageBytes);
-    this.#exporter = new CacheExporter(kv.pageSize);
-    this.#exporter.addMemory(kv.entries());
-    if (source) this.#exporter.addFile(source.stored, source.nowMs);
-    this.#claims = new StoredClaims(this.#exporter.claims, 0);
-    this.#places = new Int32Array(this.#exporter.pages.length).fill(-1);
-    this.#page = new Uint8Array(pageBytes);
-    this.#pagesPerSlice = Math.max(1, Math.floor(sliceBytes / pageBytes));
+    const { kv, store, files, path, sliceBytes } = parts;
+    this.#writer = new CacheFileWriter(files, path, pageBytesOf(store.layout));
+    this.#draft = new IndexDraft(kv.pageSize);
+    this.#bytes = new SliceBudget(sliceBytes);
     store.watchWrites();
+    this.#slices = this.#run();
   }
 
   /** What is written should be flushed before the next slice, which waits for it otherwise. */
   get isFlushDue(): boolean {
-    return this.#state === 'flush';
+    return this.#isFlushDue;
   }
 
   async flush(): Promise<void> {
     await this.#writer.flush();
   }
 
-  /** Some more of it, between two steps. Undefined: it goes on. Throws what the files do; then `abandon`. O(bytes of a slice). */
+  /**
+   * Some more of it, between two steps. Undefined: it goes on. Throws what the files do; then `abandon`. O(a slice), except that the way to a
+   * claim is gone up as a whole.
+   */
   advance(): CacheExport | undefined {
-    if (this.#state === 'done') throw new Error('it was given up');
-    if (this.#state === 'pages') {
-      const { length } = this.#exporter.pages;
-      const end = Math.min(length, this.#next + this.#pagesPerSlice);
-      for (; this.#next < end; this.#next += 1) this.#write(this.#next);
-      if (end === length) this.#state = 'flush';
-      return undefined;
-    }
-    this.#state = 'ends';
-    return this.#clearEnded() ? this.#finish() : undefined;
+    if (this.#isOver) throw new Error('it was given up');
+    const { done, value } = this.#slices.next();
+    this.#isFlushDue = value === 'flush';
+    if (!done) return undefined;
+    this.#end();
+    return value;
   }
 
   /** A request does away with older versions and contexts. */
@@ -101,80 +93,65 @@ export class CacheExportTask {
 
   /** Effect: nothing is left of it, unless it is done. */
   abandon(): void {
-    if (this.#state === 'done') return;
-    this.#state = 'done';
-    this.#parts.store.unwatchWrites();
+    if (this.#isOver) return;
+    this.#end();
     this.#writer.abandon();
   }
 
-  #write(index: number): void {
-    const { parent } = this.#exporter.pages[index] as PageToStore;
-    // Nobody could get to a page whose predecessor is not there.
-    const isReachable = parent < 0 || (this.#places[parent] as number) >= 0;
-    if (!isReachable || !this.#read(this.#exporter.sources[index] as PageSource)) {
-      this.#exporter.leaveOut(index, (page) => (this.#places[page] as number) >= 0);
-      return;
-    }
-    this.#writer.append(this.#page);
-    this.#places[index] = this.#written.length;
-    this.#written.push(index);
-  }
-
-  /** Effect: the bytes of a page are in `page`. False: they made room for others, or are damaged. */
-  #read({ memory, file }: PageSource): boolean {
-    const { store, source } = this.#parts;
-    if (memory && store.isAsWatched(memory.page)) {
-      readPageBytes(store, memory.page, memory.tokens, this.#page);
-      return true;
-    }
-    if (file === undefined || !source) return false;
-    const isIntact = source.file.readPage(file, this.#page);
-    // Before it is copied: what is damaged must not get a checksum that fits.
-    if (!isIntact) source.stored.refuse(file);
-    return isIntact;
-  }
-
-  /** Pages whose claims have all ended since they were written must not be in the file. False: there may be more of them. */
-  #clearEnded(): boolean {
-    const { pages } = this.#exporter;
-    const nowMs = this.#parts.elapsedMs();
-    const isCovered = new Uint8Array(this.#written.length);
-    let cleared = 0;
-    for (let place = this.#written.length - 1; place >= 0; place -= 1) {
-      const { parent, claims } = pages[this.#written[place] as number] as PageToStore;
-      if (claims.some((claim) => this.#claims.isLive(claim, nowMs))) isCovered[place] = 1;
-      if (isCovered[place] === 1) {
-        if (parent >= 0) isCovered[this.#places[parent] as number] = 1;
-      } else if (!this.#cleared.has(place)) {
-        if (cleared === this.#pagesPerSlice) return false;
-        this.#writer.clear(place);
-        this.#cleared.add(place);
-        cleared += 1;
-      }
-    }
-    return true;
-  }
-
-  #finish(): CacheExport {
-    const nowMs = this.#parts.elapsedMs();
-    const claims: StoredClaim[] = [];
-    const claimPlaces = new Map<number, number>();
-    const placeOf = (claim: number) => {
-      const known = claimPlaces.get(claim);
-      if (known !== undefined) return known;
-      claims.push(this.#claims.remaining(claim, nowMs));
-      claimPlaces.set(claim, claims.length - 1);
-      return claims.length - 1;
-    };
-    const pages = this.#written.map((index, place): PageToStore => {
-      if (this.#cleared.has(place)) return UNUSED;
-      const page = this.#exporter.pages[index] as PageToStore;
-      const live = page.claims.filter((claim) => this.#claims.isLive(claim, nowMs)).map(placeOf);
-      return { ...page, parent: page.parent < 0 ? -1 : (this.#places[page.parent] as number), claims: live };
-    });
-    const bytes = this.#writer.finish({ ...this.#parts.head(), claims }, pages);
-    this.#state = 'done';
+  #end(): void {
+    this.#isOver = true;
     this.#parts.store.unwatchWrites();
-    return { pages: pages.length - this.#cleared.size, bytes };
   }
+
+  *#run(): Generator<'more' | 'flush', CacheExport> {
+    yield* slices(this.#takePages());
+    // Most of what the disk has to do, while steps run.
+    yield 'flush';
+    for (let ended = -1; ended !== this.#claims.endedCount; ) {
+      ended = this.#claims.endedCount;
+      yield* slices(this.#writeIndex());
+      yield 'flush';
+    }
+    const bytes = this.#writer.finish();
+    yield 'flush';
+    return { pages: this.#draft.records.count - this.#blankPages, bytes };
+  }
+
+  *#takePages(): Generator<void, void> {
+    const { kv, store, elapsedMs, source } = this.#parts;
+    const [writer, draft, claims, looks, bytes] = [this.#writer, this.#draft, this.#claims, this.#looks, this.#bytes];
+    const there = source && new PlacedTokens(draft, kv.pages + source.stored.pageCount);
+    const placed = there && ((place: number, tokens: Uint32Array) => there.add(place, tokens));
+    const parts: ExportParts = { kv, store, writer, draft, claims, elapsedMs, looks, bytes, placed };
+    yield* exportMemory(parts);
+    if (source && there) yield* exportFile(parts, source, there);
+  }
+
+  *#writeIndex(): Generator<void, void> {
+    const head = this.#parts.head();
+    const nowMs = this.#parts.elapsedMs();
+    const claims = {
+      count: this.#claims.count,
+      isLive: (claim: number) => this.#claims.isLive(claim, nowMs),
+      claimOf: (claim: number) => this.#claims.remaining(claim, nowMs),
+    };
+    const { records } = this.#draft;
+    yield* this.#draft.endUncovered(claims, this.#looks, (place) => {
+      records.blank(place, this.#writer.clear(place));
+      this.#blankPages += 1;
+      const isOver = this.#looks.spend(LOOKS_PER_PAGE);
+      return this.#bytes.spend(pageBytesOf(this.#parts.store.layout)) || isOver;
+    });
+    const index = yield* this.#draft.encode(head, claims, this.#looks);
+    this.#writer.beginIndex(index.bytes);
+    for (const piece of index) {
+      this.#writer.appendIndex(piece);
+      if (this.#bytes.spend(piece.length)) yield;
+    }
+    this.#writer.endIndex();
+  }
+}
+
+function* slices(work: Generator<void, void>): Generator<'more', void> {
+  for (const _ of work) yield 'more';
 }

@@ -27,6 +27,7 @@ describe('a cache file', () => {
     const path = pathOf('whole');
     const claims: StoredClaim[] = [
       claim,
+      { ...claim, slidingTtlMs: 0 },
       {
         ...claim,
         salt: 'tenant',
@@ -37,12 +38,11 @@ describe('a cache file', () => {
         isPinned: true,
         ttlMs: 5.5,
       },
-      { ...claim, slidingTtlMs: 0 },
     ];
     const pages = [
       { parent: -1, salt: '', tokens: Uint32Array.of(1, 2, 3, 4), claims: [] },
-      { parent: 0, salt: '', tokens: Uint32Array.of(0xffffffff), claims: [0, 2] },
-      { parent: -1, salt: 'tenant', tokens: Uint32Array.of(1, 2, 3, 4), claims: [1] },
+      { parent: 0, salt: '', tokens: Uint32Array.of(0xffffffff), claims: [0, 1] },
+      { parent: -1, salt: 'tenant', tokens: Uint32Array.of(1, 2, 3, 4), claims: [2] },
     ];
     const bytes = writeCacheFile(nodeFiles, path, cacheOf(pages, claims));
     expect(statSync(path).size).toBe(bytes);

@@ -1,9 +1,12 @@
 /** Shared by the tests of cache files: pages whose bytes are known, and what a file of them may give out. */
 import { expect } from 'vitest';
+import { type FileHeader, HeaderDraft } from './file-header.ts';
 import { type FilePort, nodeFiles } from './file-port.ts';
+import { IndexDraft } from './index-draft.ts';
 import { openCacheFile } from './read-cache-file.ts';
-import type { CacheIdentity, StoredClaim } from './stored-index.ts';
-import { CacheFileWriter, type IndexToStore, type PageToStore } from './write-cache-file.ts';
+import { SliceBudget } from './slice-budget.ts';
+import type { CacheIdentity, StoredClaim, StoredIndex, StoredPage } from './stored-index.ts';
+import { CacheFileWriter } from './write-cache-file.ts';
 
 export const identity: CacheIdentity = {
   model: 'm'.repeat(64),
@@ -24,8 +27,11 @@ export function bytesOf(index: number): Uint8Array {
   return Uint8Array.from({ length: PAGE_BYTES }, (_, at) => (index * 31 + at * 7) % 256);
 }
 
+/** A page without its checksum, which comes of its bytes. */
+export type PageToStore = Omit<StoredPage, 'checksum'>;
+
 /** Everything that goes into a file. */
-export interface CacheToStore extends IndexToStore {
+export interface CacheToStore extends Omit<StoredIndex, 'pages'> {
   readonly pages: readonly PageToStore[];
 }
 
@@ -33,12 +39,36 @@ export interface CacheToStore extends IndexToStore {
 export function writeCacheFile(files: FilePort, path: string, { pages, ...index }: CacheToStore): number {
   const writer = new CacheFileWriter(files, path, PAGE_BYTES);
   try {
-    for (const at of pages.keys()) writer.append(bytesOf(at));
-    return writer.finish(index, pages);
+    const stored = pages.map((page, at) => ({ ...page, checksum: writer.append(bytesOf(at)) }));
+    const bytes = encodeIndex({ ...index, pages: stored });
+    writer.beginIndex(bytes.length);
+    writer.appendIndex(bytes);
+    writer.endIndex();
+    return writer.finish();
   } catch (error) {
     writer.abandon();
     throw error;
   }
+}
+
+/** The bytes of an index, all at once. */
+export function encodeIndex({ identity, writtenMs, openings, claims, pages }: StoredIndex): Uint8Array {
+  const draft = new IndexDraft(identity.pageSize);
+  for (const { salt, claims: own, ...page } of pages) {
+    const place = draft.append(salt, page);
+    for (const claim of own.toReversed()) draft.addClaim(place, claim);
+  }
+  const said = { count: claims.length, isLive: () => true, claimOf: (at: number) => claims[at] as StoredClaim };
+  const encoding = draft.encode({ identity, writtenMs, openings }, said, new SliceBudget(Number.POSITIVE_INFINITY));
+  const { value } = encoding.next();
+  return Buffer.concat([...(value as Iterable<Uint8Array>)]);
+}
+
+/** The header of a file with this index. */
+export function encodeHeader(header: FileHeader, index: Uint8Array): Uint8Array {
+  const draft = new HeaderDraft(header);
+  draft.add(index);
+  return draft.end();
 }
 
 export function cacheOf(pages: CacheToStore['pages'], claims: readonly StoredClaim[] = [claim]): CacheToStore {

@@ -14,7 +14,7 @@ import { type CacheIdentity, refused, type StoredClaim } from './stored-index.ts
 import { StoredPages } from './stored-pages.ts';
 
 /** Bytes of pages that are written or read between two steps: a few milliseconds. */
-const SLICE_BYTES = 2 * 2 ** 20;
+const SLICE_BYTES = 2 ** 20;
 
 /** Openings that go along with a file. */
 const MOST_OPENINGS = 200;
@@ -29,7 +29,7 @@ export interface CacheFilesParts {
   readonly clock: () => number;
   /** Milliseconds since 1970: what survives a restart. */
   readonly wallClock: () => number;
-  /** Bytes of pages that are written or read between two steps, about. Default 2 MiB: a few milliseconds. */
+  /** Bytes of pages that are written or read between two steps, about. Default 1 MiB: a few milliseconds. */
   readonly sliceBytes?: number;
 }
 
@@ -80,7 +80,7 @@ export class CacheFiles {
       ...{ kv, store, files, path, sliceBytes },
       elapsedMs: () => clock() - begunMs,
       head: () => ({ identity, writtenMs: wallClock(), openings: openings.list(MOST_OPENINGS) }),
-      source: source && { ...source, nowMs: this.#since(source) },
+      source: source && { ...source, nowMs: () => this.#since(source) },
     });
     this.#export = task;
     return task;

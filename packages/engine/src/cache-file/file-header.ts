@@ -8,8 +8,8 @@
  *
  *     | header | page 0 | page 1 | ... | index |
  */
-import { createHash } from 'node:crypto';
-import { CHECKSUM_BYTES } from './index-codec.ts';
+import { createHash, type Hash } from 'node:crypto';
+import { CHECKSUM_BYTES } from './page-records.ts';
 import { type Checked, refused } from './stored-index.ts';
 
 export const HEADER_BYTES = 64;
@@ -35,16 +35,31 @@ export function isSameChecksum(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-/** Pure. */
-export function encodeHeader(header: FileHeader, index: Uint8Array): Uint8Array {
-  const bytes = Buffer.alloc(HEADER_BYTES);
-  bytes.write(MAGIC, 0, 'latin1');
-  bytes.writeUInt32LE(VERSION, 8);
-  bytes.writeBigUInt64LE(BigInt(header.pageBytes), 16);
-  bytes.writeBigUInt64LE(BigInt(header.pageCount), 24);
-  bytes.writeBigUInt64LE(BigInt(header.indexBytes), 32);
-  bytes.set(checksumOf(bytes.subarray(0, CHECKED_BYTES), index), CHECKED_BYTES);
-  return bytes;
+/** The header of a file whose index comes in pieces. */
+export class HeaderDraft {
+  readonly #bytes = Buffer.alloc(HEADER_BYTES);
+  readonly #hash: Hash = createHash('sha256');
+
+  constructor(header: FileHeader) {
+    const bytes = this.#bytes;
+    bytes.write(MAGIC, 0, 'latin1');
+    bytes.writeUInt32LE(VERSION, 8);
+    bytes.writeBigUInt64LE(BigInt(header.pageBytes), 16);
+    bytes.writeBigUInt64LE(BigInt(header.pageCount), 24);
+    bytes.writeBigUInt64LE(BigInt(header.indexBytes), 32);
+    this.#hash.update(bytes.subarray(0, CHECKED_BYTES));
+  }
+
+  /** The next piece of the index. O(bytes). */
+  add(piece: Uint8Array): void {
+    this.#hash.update(piece);
+  }
+
+  /** The header, once, when that was all. */
+  end(): Uint8Array {
+    this.#bytes.set(this.#hash.digest().subarray(0, CHECKSUM_BYTES), CHECKED_BYTES);
+    return this.#bytes;
+  }
 }
 
 /** Every size is held against the bytes that the file has; the checksum is `isIndexIntact`'s. Pure. */

@@ -1,5 +1,17 @@
 /** The few things that a cache file needs of a file system; tests put one here that fails or stops at any of them. */
-import { closeSync, fstatSync, fsync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -11,14 +23,16 @@ export interface FilePort {
   /** Bytes that were read from `position` on; fewer than asked for at the end of the file. */
   readonly read: (file: number, into: Uint8Array, position: number) => number;
   readonly write: (file: number, bytes: Uint8Array, position: number) => void;
+  /** Nothing comes after so many bytes. */
+  readonly truncate: (file: number, bytes: number) => void;
   /** Returns when the bytes are on the disk. */
   readonly sync: (file: number) => void;
   /** As `sync`, while this thread goes on. */
   readonly syncSoon: (file: number) => Promise<void>;
   readonly close: (file: number) => void;
   readonly rename: (from: string, to: string) => void;
-  /** Makes renames in the folder of a file last. */
-  readonly syncFolder: (path: string) => void;
+  /** Makes renames in the folder of a file last, while this thread goes on. */
+  readonly syncFolderSoon: (path: string) => Promise<void>;
   /** Missing files are none of its business. */
   readonly remove: (path: string) => void;
 }
@@ -40,16 +54,20 @@ export const nodeFiles: FilePort = {
     let done = 0;
     while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done, position + done);
   },
+  truncate: ftruncateSync,
   sync: fsyncSync,
   syncSoon: promisify(fsync),
   close: closeSync,
   rename: renameSync,
-  syncFolder: (path) => {
+  syncFolderSoon: async (path) => {
     // Not every system lets a folder be opened; the rename is atomic all the same.
     try {
-      const folder = openSync(dirname(path), 'r');
-      fsyncSync(folder);
-      closeSync(folder);
+      const folder = await open(dirname(path), 'r');
+      try {
+        await folder.sync();
+      } finally {
+        await folder.close();
+      }
     } catch {}
   },
   remove: (path) => rmSync(path, { force: true }),

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../engine.testing.ts';
-import { chain, claim, identity, wanted } from './cache-file.testing.ts';
-import { encodeHeader, HEADER_BYTES } from './file-header.ts';
+import { chain, claim, encodeHeader, encodeIndex, identity, wanted } from './cache-file.testing.ts';
+import { HEADER_BYTES } from './file-header.ts';
 import { type FilePort, nodeFiles } from './file-port.ts';
-import { decodeIndex, encodeIndex } from './index-codec.ts';
+import { decodeIndex } from './index-codec.ts';
 import { openCacheFile } from './read-cache-file.ts';
 import type { StoredIndex } from './stored-index.ts';
 

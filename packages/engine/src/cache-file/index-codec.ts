@@ -1,5 +1,5 @@
 /**
- * The index of a cache file as bytes, and back. Decoding trusts nothing: every count is held against the bytes that are there before
+ * The index of a cache file out of its bytes; `IndexDraft` makes them. Decoding trusts nothing: every count is held against the bytes that are there before
  * anything is allocated for it, and every reference against what it refers to.
  *
  *     4        length of the JSON part
@@ -10,52 +10,9 @@
  * All integers are 32 bits, little endian.
  */
 import type { Opening } from '../warm/openings.ts';
+import { CHECKSUM_BYTES, RECORD_HEAD_BYTES } from './page-records.ts';
 import { type Checked, refused, type StoredClaim, type StoredIndex, type StoredPage } from './stored-index.ts';
 import { claimOf, headOf, openingOf } from './stored-json.ts';
-
-export const CHECKSUM_BYTES = 16;
-const RECORD_HEAD_BYTES = 16 + CHECKSUM_BYTES;
-
-/** Pure. O(bytes). */
-export function encodeIndex(index: StoredIndex): Uint8Array {
-  const salts = [...new Set([...index.pages, ...index.claims, ...index.openings].map(({ salt }) => salt))];
-  const saltIndex = new Map(salts.map((salt, at) => [salt, at]));
-  const refCount = index.pages.reduce((sum, { claims }) => sum + claims.length, 0);
-  const { pageSize } = index.identity;
-  const json = Buffer.from(
-    JSON.stringify({
-      identity: index.identity,
-      writtenMs: index.writtenMs,
-      pageCount: index.pages.length,
-      refCount,
-      salts,
-      claims: index.claims.map(({ salt, ...claim }) => ({ ...claim, salt: saltIndex.get(salt) })),
-      openings: index.openings.map(({ salt, ids, count }) => ({ salt: saltIndex.get(salt), ids: [...ids], count })),
-    }),
-  );
-  const jsonBytes = Math.ceil(json.length / 4) * 4;
-  const recordBytes = RECORD_HEAD_BYTES + 4 * pageSize;
-  const bytes = Buffer.alloc(4 + jsonBytes + index.pages.length * recordBytes + 4 * refCount);
-  bytes.writeUInt32LE(jsonBytes, 0);
-  bytes.fill(0x20, 4, 4 + jsonBytes);
-  json.copy(bytes, 4);
-  let at = 4 + jsonBytes;
-  let refAt = at + index.pages.length * recordBytes;
-  for (const page of index.pages) {
-    bytes.writeUInt32LE(page.parent + 1, at);
-    bytes.writeUInt32LE(saltIndex.get(page.salt) as number, at + 4);
-    bytes.writeUInt32LE(page.tokens.length, at + 8);
-    bytes.writeUInt32LE(page.claims.length, at + 12);
-    bytes.set(page.checksum, at + 16);
-    for (const [i, token] of page.tokens.entries()) bytes.writeUInt32LE(token, at + RECORD_HEAD_BYTES + 4 * i);
-    for (const claim of page.claims) {
-      bytes.writeUInt32LE(claim, refAt);
-      refAt += 4;
-    }
-    at += recordBytes;
-  }
-  return bytes;
-}
 
 /** Allocates no more than a few times `bytes`, whatever they say. Pure. O(bytes). */
 export function decodeIndex(bytes: Uint8Array): Checked<StoredIndex> {

@@ -1,4 +1,5 @@
 /** The claims of a cache file while it is open: they end as those in memory do, so that nothing comes back that was invalidated. */
+import { Int32List } from './int32-list.ts';
 import type { StoredClaim } from './stored-index.ts';
 
 /** What a request says that ends claims of others. */
@@ -16,37 +17,45 @@ export interface EndTarget {
 }
 
 export class StoredClaims {
-  readonly #claims: readonly StoredClaim[];
-  readonly #elapsedMs: number;
+  readonly #claims: StoredClaim[] = [];
+  /** [claims] when each had the times that it says, on the clock that `now` is read from. */
+  readonly #takenMs: number[] = [];
   /** [claims] 1: ended. */
-  readonly #ended: Uint8Array;
-
-  /** `elapsedMs`: from the writing of the file to zero on the clock that `now` is read from; see `isLive`. */
-  constructor(claims: readonly StoredClaim[], elapsedMs: number) {
-    this.#claims = claims;
-    this.#elapsedMs = elapsedMs;
-    this.#ended = new Uint8Array(claims.length);
-  }
+  readonly #ended = new Int32List();
+  #endedCount = 0;
 
   get count(): number {
     return this.#claims.length;
+  }
+
+  /** Those that were ended here; others are out of time. */
+  get endedCount(): number {
+    return this.#endedCount;
+  }
+
+  /** Returns its number. */
+  add(claim: StoredClaim, nowMs: number): number {
+    this.#takenMs.push(nowMs);
+    this.#ended.push(0);
+    return this.#claims.push(claim) - 1;
   }
 
   at(claim: number): StoredClaim {
     return this.#claims[claim] as StoredClaim;
   }
 
-  /** Neither ended nor, `nowMs` after the opening of the file, out of time. A sliding time to live counts from the writing. */
+  /** Neither ended nor out of time. A sliding time to live counts from when the claim was taken down. */
   isLive(claim: number, nowMs: number): boolean {
     const { ttlMs = Number.POSITIVE_INFINITY, slidingTtlMs = Number.POSITIVE_INFINITY } = this.at(claim);
-    return this.#ended[claim] === 0 && this.#elapsedMs + nowMs < Math.min(ttlMs, slidingTtlMs);
+    const isInTime = nowMs - (this.#takenMs[claim] as number) < Math.min(ttlMs, slidingTtlMs);
+    return isInTime && this.#ended.get(claim) === 0;
   }
 
   /** The claim with the time that it has left, in whole milliseconds. */
   remaining(claim: number, nowMs: number): StoredClaim {
     const given = this.at(claim);
     if (given.ttlMs === undefined) return given;
-    return { ...given, ttlMs: Math.max(1, Math.floor(given.ttlMs - this.#elapsedMs - nowMs)) };
+    return { ...given, ttlMs: Math.max(1, Math.floor(given.ttlMs - nowMs + (this.#takenMs[claim] as number))) };
   }
 
   /** Ends the claims that fit everything that is given. Returns how many. O(claims). */
@@ -78,10 +87,11 @@ export class StoredClaims {
   #endThose(isMeant: (claim: StoredClaim) => boolean): number {
     let count = 0;
     for (const [index, claim] of this.#claims.entries()) {
-      if (this.#ended[index] === 1 || !isMeant(claim)) continue;
-      this.#ended[index] = 1;
+      if (this.#ended.get(index) === 1 || !isMeant(claim)) continue;
+      this.#ended.set(index, 1);
       count += 1;
     }
+    this.#endedCount += count;
     return count;
   }
 }

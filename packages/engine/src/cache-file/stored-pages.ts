@@ -6,7 +6,7 @@ import type { StoredClaim, StoredIndex, StoredPage } from './stored-index.ts';
 const MOST_CLAIMS = 64;
 
 export class StoredPages {
-  readonly claims: StoredClaims;
+  readonly claims = new StoredClaims();
   readonly #pages: readonly StoredPage[];
   /** Children of each page, ordered by their tokens; those of a salt's beginning are under the salt. */
   readonly #children = new Map<number | string, number[]>();
@@ -20,7 +20,7 @@ export class StoredPages {
   /** O(pages x log siblings). */
   constructor(index: StoredIndex, elapsedMs: number) {
     this.#pages = index.pages;
-    this.claims = new StoredClaims(index.claims, elapsedMs);
+    for (const claim of index.claims) this.claims.add(claim, -elapsedMs);
     this.#refused = new Uint8Array(index.pages.length);
     this.#taken = new Uint8Array(index.pages.length);
     for (const [at, { parent, salt, tokens }] of index.pages.entries()) {
@@ -45,7 +45,7 @@ export class StoredPages {
 
   /** Pages that a prompt can still get. O(pages). */
   livePages(nowMs: number): number {
-    return this.#pages.reduce((count, _, index) => count + (this.#isUsable(index, nowMs) ? 1 : 0), 0);
+    return this.#pages.reduce((count, _, index) => count + (this.isUsable(index, nowMs) ? 1 : 0), 0);
   }
 
   /**
@@ -127,8 +127,15 @@ export class StoredPages {
     this.#refused[page] = 1;
   }
 
+  isTaken(page: number): boolean {
+    return this.#taken[page] === 1;
+  }
+
+  /** Can a prompt that comes to the page still get it? */
   isUsable(page: number, nowMs: number): boolean {
-    return this.#isUsable(page, nowMs);
+    if (this.#refused[page] === 1) return false;
+    for (const claim of this.#covering[page] as ReadonlySet<number>) if (this.claims.isLive(claim, nowMs)) return true;
+    return false;
   }
 
   get refusedPages(): number {
@@ -149,17 +156,11 @@ export class StoredPages {
     // Ordered: the best are next to where it would stand. A sealed page stands before the full one that begins with its tokens.
     for (const at of [low - 1, low, low + 1]) {
       const page = siblings[at];
-      if (page === undefined || !this.#isUsable(page, nowMs)) continue;
+      if (page === undefined || !this.isUsable(page, nowMs)) continue;
       const common = commonTokens(this.#tokens(page), rest);
       if (common > (best?.common ?? 0)) best = { page, common };
     }
     return best;
-  }
-
-  #isUsable(page: number, nowMs: number): boolean {
-    if (this.#refused[page] === 1) return false;
-    for (const claim of this.#covering[page] as ReadonlySet<number>) if (this.claims.isLive(claim, nowMs)) return true;
-    return false;
   }
 
   #tokens(page: number): Uint32Array {

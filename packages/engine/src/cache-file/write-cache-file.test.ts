@@ -29,7 +29,7 @@ describe('writing a cache file', () => {
       expect(expectOnlyWritten(path)).toBe(0);
       if (isDone) expect(after).toBeGreaterThan(before);
     }
-    // open, 4 pages, index, header, sync, close, rename and the folder.
+    // open, 4 pages, index, header, truncate, sync, close and rename.
     expect(operation).toBe(12);
     expect(sizes.size).toBe(2);
     // What a killed writer left behind is in nobody's way.

@@ -1,24 +1,23 @@
 /** Writes a cache file whole or not at all: beside its place, to the disk, then renamed into it. */
-import { checksumOf, encodeHeader, HEADER_BYTES } from './file-header.ts';
+import { checksumOf, HEADER_BYTES, HeaderDraft } from './file-header.ts';
 import type { FilePort } from './file-port.ts';
-import { encodeIndex } from './index-codec.ts';
-import type { StoredIndex, StoredPage } from './stored-index.ts';
-
-/** A page without its checksum, which comes of its bytes. */
-export type PageToStore = Omit<StoredPage, 'checksum'>;
-
-/** What an index says besides its pages. */
-export type IndexToStore = Omit<StoredIndex, 'pages'>;
 
 /**
- * Writes one file, a page at a time, whoever else works in between. `path` is the new file, or what it was before: also when this process ends
- * at any point. What ends it early leaves at most a file with `.partial` at its end, which the next writer replaces. After an error, `abandon`.
+ * Writes one file, a piece at a time, whoever else works in between: pages, then the index, which may be written again. `path` is the new file,
+ * or what it was before: also when this process ends at any point. What ends it early leaves at most a file with `.partial` at its end, which
+ * the next writer replaces. After an error, `abandon`.
  */
 export class CacheFileWriter {
   readonly #files: FilePort;
   readonly #path: string;
   readonly #pageBytes: number;
-  readonly #checksums: Uint8Array[] = [];
+  readonly #zeros: Uint8Array;
+  readonly #zerosChecksum: Uint8Array;
+  #pageCount = 0;
+  /** Of the index on its way. */
+  #header: HeaderDraft | undefined;
+  #end = 0;
+  #isFlushed = false;
   /** Undefined: it is written, or was given up. */
   #file: number | undefined;
 
@@ -27,44 +26,59 @@ export class CacheFileWriter {
     this.#files = files;
     this.#path = path;
     this.#pageBytes = pageBytes;
+    this.#zeros = new Uint8Array(pageBytes);
+    this.#zerosChecksum = checksumOf(this.#zeros);
     this.#file = files.openWrite(this.#partial);
   }
 
-  /** Pages so far. */
-  get pageCount(): number {
-    return this.#checksums.length;
+  /** Writes [pageBytes] as the next page. Returns its checksum. */
+  append(page: Uint8Array): Uint8Array {
+    this.#put(page, this.#placeOf(this.#pageCount));
+    this.#pageCount += 1;
+    return checksumOf(page);
   }
 
-  /** Writes [pageBytes] as the next page. */
-  append(page: Uint8Array): void {
-    this.#put(this.#checksums.length, page);
+  /** Writes zeros over a page: nothing of it is left. Returns their checksum. */
+  clear(page: number): Uint8Array {
+    this.#put(this.#zeros, this.#placeOf(page));
+    return this.#zerosChecksum;
   }
 
-  /** Writes zeros over a page: nothing of it is left. */
-  clear(page: number): void {
-    this.#put(page, new Uint8Array(this.#pageBytes));
+  /** An index of so many bytes will come, in place of any other. */
+  beginIndex(indexBytes: number): void {
+    this.#header = new HeaderDraft({ pageBytes: this.#pageBytes, pageCount: this.#pageCount, indexBytes });
+    this.#end = this.#placeOf(this.#pageCount);
   }
 
-  /** Resolves when the pages so far are on the disk, so that `finish` has little left to wait for. */
+  /** The next piece of the index. */
+  appendIndex(piece: Uint8Array): void {
+    this.#put(piece, this.#end);
+    this.#end += piece.length;
+    (this.#header as HeaderDraft).add(piece);
+  }
+
+  /** That was all of it. */
+  endIndex(): void {
+    this.#put((this.#header as HeaderDraft).end(), 0);
+    // What an index of before had more.
+    this.#files.truncate(this.#file as number, this.#end);
+  }
+
+  /** Resolves when what was written so far is on the disk. */
   async flush(): Promise<void> {
-    if (this.#file !== undefined) await this.#files.syncSoon(this.#file);
+    if (this.#file === undefined) return await this.#files.syncFolderSoon(this.#path);
+    this.#isFlushed = true;
+    await this.#files.syncSoon(this.#file);
   }
 
-  /** Effect: the file is there, under its own name. `pages` are those that were appended. Returns the bytes of the file. */
-  finish(index: IndexToStore, pages: readonly PageToStore[]): number {
+  /** Effect: the file is there, under its own name; `flush` makes that last. Waits for the disk if `flush` did not. Returns the bytes of the file. */
+  finish(): number {
     const file = this.#file as number;
-    const stored = pages.map((page, at) => ({ ...page, checksum: this.#checksums[at] as Uint8Array }));
-    const bytes = encodeIndex({ ...index, pages: stored });
-    const indexAt = this.#placeOf(pages.length);
-    this.#files.write(file, bytes, indexAt);
-    const header = { pageBytes: this.#pageBytes, pageCount: pages.length, indexBytes: bytes.length };
-    this.#files.write(file, encodeHeader(header, bytes), 0);
-    this.#files.sync(file);
+    if (!this.#isFlushed) this.#files.sync(file);
     this.#file = undefined;
     this.#files.close(file);
     this.#files.rename(this.#partial, this.#path);
-    this.#files.syncFolder(this.#path);
-    return indexAt + bytes.length;
+    return this.#end;
   }
 
   /** Effect: what was written so far is gone, unless it is whole. */
@@ -84,8 +98,8 @@ export class CacheFileWriter {
     return HEADER_BYTES + page * this.#pageBytes;
   }
 
-  #put(at: number, page: Uint8Array): void {
-    this.#files.write(this.#file as number, page, this.#placeOf(at));
-    this.#checksums[at] = checksumOf(page);
+  #put(bytes: Uint8Array, position: number): void {
+    this.#isFlushed = false;
+    this.#files.write(this.#file as number, bytes, position);
   }
 }

@@ -33,8 +33,8 @@ export class PageStore {
   readonly layout: PageLayout;
   readonly keys: PoolColumns;
   readonly values: PoolColumns;
-  /** [pages] 1: written since `watchWrites`. Undefined: nobody watches. */
-  #written: Uint8Array | undefined;
+  /** [pages] 1: watched, and not written since. Undefined: nobody watches. */
+  #watched: Uint8Array | undefined;
 
   /**
    * Reserves all pools at once, zeroed; the system commits memory as pages are first written. One ArrayBuffer a layer and kind, since
@@ -60,7 +60,7 @@ export class PageStore {
         );
       }
     }
-    if (this.#written)
+    if (this.#watched)
       for (let row = 0; row < rows.rowCount; row += 1) this.wrote(Math.floor((rows.slots[row] as number) / pageSize));
     for (let layer = 0; layer < this.layout.layers; layer += 1) {
       this.#scatterLayer(this.keys, rows.keys, layer, rows);
@@ -94,23 +94,28 @@ export class PageStore {
     }
   }
 
-  /** Notes the pages that are written from now on, until `unwatchWrites`. One at a time. Takes a byte a page. */
+  /** From now on, until `unwatchWrites`, pages may be watched. One watcher at a time. Takes a byte a page. */
   watchWrites(): void {
-    this.#written = new Uint8Array(this.layout.pages);
+    this.#watched = new Uint8Array(this.layout.pages);
   }
 
   unwatchWrites(): void {
-    this.#written = undefined;
+    this.#watched = undefined;
   }
 
-  /** Has the page had its bytes since `watchWrites`? Pure. */
+  /** What the page holds now is looked at. */
+  watch(page: number): void {
+    if (this.#watched) this.#watched[page] = 1;
+  }
+
+  /** Has the page the bytes that it had when it was watched? Pure. */
   isAsWatched(page: number): boolean {
-    return this.#written?.[page] === 0;
+    return this.#watched?.[page] === 1;
   }
 
   /** Whoever writes a page past this class has to say so. */
   wrote(page: number): void {
-    if (this.#written) this.#written[page] = 1;
+    if (this.#watched) this.#watched[page] = 0;
   }
 
   /** K of one token: [kvHeads, headDim] as a fresh array of what the elements mean. For tests, audits and executors that do not run graphs. */
