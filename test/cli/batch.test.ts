@@ -60,6 +60,15 @@ describe('octavo batch', () => {
     );
   });
 
+  it('sums what came out of a cache file apart from what was in memory', async () => {
+    const argv = ['--model', llama, '--concurrency', '1', '--cache-file', join(scratch, 'sums.cache')];
+    const sums = async () => JSON.parse((await octavoBatch(llamaRequests, argv)).ended.stdout);
+    const [cold, warm] = [await sums(), await sums()];
+    expect(cold.cachedFrom).toEqual({ memory: cold.cachedTokens, file: 0 });
+    expect(warm.cachedFrom.file).toBeGreaterThan(100);
+    expect(warm.cachedFrom.memory + warm.cachedFrom.file).toBe(warm.cachedTokens);
+  });
+
   it('prints lines and a summary with exactly the documented fields, whose sums agree', async () => {
     const { ended, lines } = await octavoBatch(llamaRequests, ['--model', llama, '--concurrency', '1']);
     const summary = JSON.parse(ended.stdout);
@@ -73,6 +82,10 @@ describe('octavo batch', () => {
       wallMs: expect.any(Number),
       promptTokens: sum(({ usage }) => usage.promptTokens),
       cachedTokens: sum(({ usage }) => usage.cachedTokens),
+      cachedFrom: {
+        memory: sum(({ usage }) => usage.cachedFrom.memory),
+        file: sum(({ usage }) => usage.cachedFrom.file),
+      },
       computedTokens: sum(({ usage }) => usage.computedTokens),
       recomputedTokens: 0,
       completionTokens: sum(({ usage }) => usage.completionTokens),

@@ -71,6 +71,7 @@ export async function octavoJson<Value>(argv: readonly string[], options: StartO
 export interface Usage {
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  readonly cachedFrom: { readonly memory: number; readonly file: number };
   readonly computedTokens: number;
   readonly completionTokens: number;
 }

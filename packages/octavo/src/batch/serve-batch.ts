@@ -35,6 +35,8 @@ export interface BatchSummary {
   readonly wallMs: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  /** The same by where it came from. */
+  readonly cachedFrom: GenerateResult['usage']['cachedFrom'];
   readonly computedTokens: number;
   readonly recomputedTokens: number;
   readonly completionTokens: number;
@@ -142,7 +144,9 @@ function answerOf(
   };
 }
 
-type Sums = { -readonly [Name in Exclude<keyof BatchSummary, 'wallMs' | 'peakPages'>]: number };
+type Sums = { -readonly [Name in Exclude<keyof BatchSummary, 'wallMs' | 'peakPages' | 'cachedFrom'>]: number } & {
+  readonly cachedFrom: { memory: number; file: number };
+};
 
 function newSums(): Sums {
   return {
@@ -150,6 +154,7 @@ function newSums(): Sums {
     failed: 0,
     promptTokens: 0,
     cachedTokens: 0,
+    cachedFrom: { memory: 0, file: 0 },
     computedTokens: 0,
     recomputedTokens: 0,
     completionTokens: 0,
@@ -166,6 +171,8 @@ function addAnswer(sums: Sums, answer: BatchAnswer): void {
   const { usage } = answer;
   sums.promptTokens += usage.promptTokens;
   sums.cachedTokens += usage.cachedTokens;
+  sums.cachedFrom.memory += usage.cachedFrom.memory;
+  sums.cachedFrom.file += usage.cachedFrom.file;
   sums.computedTokens += usage.computedTokens;
   sums.recomputedTokens += usage.recomputedTokens;
   sums.completionTokens += usage.completionTokens;

@@ -42,6 +42,7 @@ describe('octavo batch', () => {
       wallMs: expect.any(Number),
       promptTokens: 13,
       cachedTokens: 3,
+      cachedFrom: { memory: 3, file: 0 },
       computedTokens: 10,
       recomputedTokens: 0,
       completionTokens: 7,
@@ -107,8 +108,38 @@ describe('octavo batch', () => {
     expect(log.closed).toBe(1);
     expect(readJsonLines<Line>(out).map(({ id }) => id)).toEqual(['bad']);
     expect(stdout()).toBe('');
-    expect(stderr()).toBe(`octavo: closing after the step that runs\ninterrupted: 1 answers are in ${out}\n`);
+    expect(stderr()).toBe(`octavo: closing after the step that runs\ninterrupted: 1 answer is in ${out}\n`);
     expect(signals.listenerCount('SIGINT')).toBe(0);
+  });
+
+  it('hands budgets and quotas to the engine, and nothing that was not given', async () => {
+    const { requests, out } = requestFile({ id: 'a', prompt: 'x' });
+    const given = fakeHost();
+    const argv = ['batch', requests, '--out', out];
+    const quota = ['--salt-max-running', '2', '--salt-max-pages', '40'];
+    expect(await given.run(...argv, '--token-budget', '64', ...quota)).toBe(0);
+    expect(given.log.opened[0]?.options).toMatchObject({ tokenBudget: 64, saltQuota: { maxRunning: 2, maxPages: 40 } });
+    const plain = fakeHost();
+    expect(await plain.run(...argv)).toBe(0);
+    expect(Object.keys(plain.log.opened[0]?.options ?? {})).not.toEqual(
+      expect.arrayContaining([expect.stringMatching('tokenBudget|saltQuota')]),
+    );
+  });
+
+  it.each([
+    ['--token-budget', '0'],
+    ['--token-budget', 'all'],
+    ['--salt-max-running', '0'],
+    ['--salt-max-pages', '-3'],
+    ['--salt-max-pages', '1.5'],
+  ])('refuses %s %s in one sentence', async (flag, value) => {
+    const { requests, out } = requestFile({ id: 'a', prompt: 'x' });
+    const { run, stderr, log } = fakeHost();
+    expect(await run('batch', requests, '--out', out, flag, value)).toBe(2);
+    expect(stderr()).toBe(
+      `octavo: INVALID_OPTION: ${flag} is ${JSON.stringify(value)}; give a whole number of at least 1.\n`,
+    );
+    expect(log.opened).toEqual([]);
   });
 
   it('shows the count of answers on a terminal', async () => {

@@ -2,6 +2,7 @@
 import { type EngineOptions, similarity, tagSets } from '@octavo/engine';
 import { type Command, Option } from 'commander';
 import { type BatchAnswer, type BatchSummary, serveBatch } from '../batch/serve-batch.ts';
+import { counted } from '../counted.ts';
 import { addCacheFileOption, assertCacheFile, type CacheFileFlags, withCacheFile } from './cache-file.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, describeFailure } from './errors.ts';
@@ -11,13 +12,14 @@ import { addModelOptions, type ModelFlags } from './model.ts';
 import { addEngineOptions, type EngineFlags, engineOptions, wholeOption } from './options.ts';
 import { formatCount, formatTable, roundMs, roundTimings } from './output.ts';
 import { createProgress, progressKind } from './progress.ts';
+import { addSaltQuotaOptions, type SaltQuotaFlags, saltQuotaOptions } from './salt-quota.ts';
 import { addTruncationOptions, type TruncationFlags, truncationOptions } from './truncation.ts';
 import { withEngine } from './with-engine.ts';
 
 /** Requests in flight when the caller does not say. */
 const DEFAULT_CONCURRENCY = 16;
 
-interface BatchFlags extends EngineFlags, ModelFlags, TruncationFlags, CacheFileFlags, LifetimeFlags {
+interface BatchFlags extends EngineFlags, ModelFlags, TruncationFlags, CacheFileFlags, LifetimeFlags, SaltQuotaFlags {
   readonly concurrency: number;
   readonly sharing: boolean;
   readonly kvCache: boolean;
@@ -57,6 +59,7 @@ export function addBatch(program: Command, context: CommandContext): void {
     )
     .option('--json', 'print a one-line summary as JSON')
     .addHelpText('after', EXAMPLES);
+  addSaltQuotaOptions(command);
   addEngineOptions(addCacheFileOption(addLifetimeOptions(addTruncationOptions(addModelOptions(command))))).action(
     (requests: string, flags: BatchFlags) => batch(requests, flags, context),
   );
@@ -112,7 +115,8 @@ async function serveFile(requests: AsyncIterable<string>, answers: LineFile, run
         });
       } finally {
         progress.stop();
-        if (interrupt.signal.aborted) output.note(`interrupted: ${answered} answers are in ${flags.out}`);
+        if (interrupt.signal.aborted)
+          output.note(`interrupted: ${counted(answered, 'answer is', 'answers are')} in ${flags.out}`);
       }
     }),
   );
@@ -130,6 +134,7 @@ function batchEngineOptions(flags: BatchFlags, context: CommandContext): EngineO
     ...engineOptions(flags, context.env),
     ...truncationOptions(flags),
     ...lifetimeOptions(flags),
+    ...saltQuotaOptions(flags),
   };
 }
 
@@ -144,7 +149,7 @@ function report(summary: BatchSummary, flags: BatchFlags, { output }: CommandCon
   if (summary.failed > 0) {
     throw new CommandError(
       'REQUESTS_FAILED',
-      `${summary.failed} of ${summary.requests} requests failed; read their "error" in ${flags.out}.`,
+      `${summary.failed} of ${counted(summary.requests, 'request')} failed; read their "error" in ${flags.out}.`,
     );
   }
 }
@@ -152,11 +157,13 @@ function report(summary: BatchSummary, flags: BatchFlags, { output }: CommandCon
 /** A short table for a person. Pure. */
 function describeSummary(summary: BatchSummary): string {
   const { requests, failed, wallMs, promptTokens, cachedTokens, computedTokens, completionTokens, peakPages } = summary;
+  const { file } = summary.cachedFrom;
   return formatTable([
     ['requests', `${formatCount(requests - failed)} of ${formatCount(requests)}`],
     ['time', `${(wallMs / 1000).toFixed(2)} s`],
     ['prompt tokens', formatCount(promptTokens)],
     ['cached tokens', formatCount(cachedTokens)],
+    ...(file === 0 ? [] : [['  from the file', formatCount(file)] as const]),
     ['computed tokens', formatCount(computedTokens)],
     ['completion tokens', formatCount(completionTokens)],
     ['peak pages', formatCount(peakPages)],

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { type CacheFileView, type CacheImport, type Engine, readCacheFile, type Usage } from '@octavo/engine';
 import type { Command } from 'commander';
+import { counted } from '../counted.ts';
 import { CommandError } from './errors.ts';
 import { formatBytes, formatCount, type Output } from './output.ts';
 
@@ -45,19 +46,19 @@ export async function withCacheFile<Value>(
 ): Promise<Value> {
   if (cacheFile === undefined) return work();
   const { pages, bytes, pins = [], refusal } = await engine.cache.import(cacheFile);
-  if (refusal === undefined) output.note(`[${formatCount(pages)} pages, ${formatBytes(bytes)}, in ${cacheFile}]`);
+  if (refusal === undefined) output.note(`[${counted(pages, 'page')}, ${formatBytes(bytes)}, in ${cacheFile}]`);
   else if (refusal.reason !== 'unreadable') output.note(`[${cacheFile}: ${refusal.message}]`);
   if (pins.length > 0) output.note(`[${describePins(pins)}]`);
   const value = await work();
   const written = await engine.cache.export(cacheFile);
-  output.note(`[${formatCount(written.pages)} pages, ${formatBytes(written.bytes)}, written to ${cacheFile}]`);
+  output.note(`[${counted(written.pages, 'page')}, ${formatBytes(written.bytes)}, written to ${cacheFile}]`);
   return value;
 }
 
 /** What became of the pins of a file, for a person. Pure. */
 function describePins(pins: NonNullable<CacheImport['pins']>): string {
   const count = (outcome: (typeof pins)[number]['outcome']) => pins.filter((pin) => pin.outcome === outcome).length;
-  const said = `${count('granted')} of ${formatCount(pins.length)} pins of the file hold`;
+  const said = `${count('granted')} of ${counted(pins.length, 'pin')} of the file ${pins.length === 1 ? 'holds' : 'hold'}`;
   const lack = count('clipped') + count('refused');
   if (lack === 0) return said;
   return `${said}, ${count('clipped')} in part, ${count('refused')} not: --pin-budget-pages has no room for more`;

@@ -1,6 +1,6 @@
 /** A cache as a tree in the terminal. */
 import type { CacheClaim, CacheTreeEntry } from '@octavo/engine';
-import { formatCount } from './output.ts';
+import { counted } from '../counted.ts';
 
 /** Letters of a text, or ids, that are shown of an entry. */
 const SHOWN_LETTERS = 48;
@@ -42,10 +42,10 @@ export function drawTree(entries: readonly CacheTreeEntry[], decode: Decode): st
 function describeEntry({ ids, pages, savedTokens = 0, claims }: CacheTreeEntry, decode: Decode): string {
   const parts = [
     beginningOf(ids, decode),
-    `${formatCount(ids.length)} tokens`,
-    `${formatCount(pages)} ${pages === 1 ? 'page' : 'pages'}`,
+    counted(ids.length, 'token'),
+    counted(pages, 'page'),
     ...claims.map(describeClaim).filter((text) => text !== ''),
-    ...(savedTokens > 0 ? [`saved ${formatCount(savedTokens)} tokens`] : []),
+    ...(savedTokens > 0 ? [`saved ${counted(savedTokens, 'token')}`] : []),
   ];
   return parts.join(', ');
 }

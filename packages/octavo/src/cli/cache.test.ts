@@ -79,11 +79,11 @@ describe('the tree', () => {
     expect(tree.split('\n')).toEqual([
       'no salt',
       '└─ [1 2], 2 tokens, 1 page, saved 12 tokens',
-      '   ├─ [3], 1 tokens, 1 page, product:a high priority 2 min left',
-      '   │  └─ [4], 1 tokens, 1 page',
-      '   └─ [5], 1 tokens, 1 page, pinned session s1 59 s left',
+      '   ├─ [3], 1 token, 1 page, product:a high priority 2 min left',
+      '   │  └─ [4], 1 token, 1 page',
+      '   └─ [5], 1 token, 1 page, pinned session s1 59 s left',
       'salt "x"',
-      '└─ [6], 1 tokens, 1 page',
+      '└─ [6], 1 token, 1 page',
     ]);
   });
 });

@@ -2,11 +2,12 @@
 import type { CacheTreeEntry } from '@octavo/engine';
 import { openText, type TextCodec } from '@octavo/text';
 import type { Command } from 'commander';
+import { counted } from '../counted.ts';
 import { readCacheView } from './cache-file.ts';
 import { drawTree } from './cache-tree.ts';
 import type { CommandContext } from './context.ts';
 import { addModelOptions, findModel, type ModelFlags } from './model.ts';
-import { formatBytes, formatCount } from './output.ts';
+import { formatBytes } from './output.ts';
 
 interface CacheFlags extends ModelFlags {
   readonly ids?: true;
@@ -45,7 +46,7 @@ async function cache(file: string, flags: CacheFlags, context: CommandContext): 
   const pages = view.entries.reduce((sum, entry) => sum + entry.pages, 0);
   const when = new Date(view.writtenMs).toISOString();
   output.line(
-    `${formatCount(pages)} pages of ${view.identity.pageSize} tokens, ${formatBytes(view.bytes)}, written ${when}`,
+    `${counted(pages, 'page')} of ${counted(Number(view.identity.pageSize), 'token')}, ${formatBytes(view.bytes)}, written ${when}`,
   );
   output.line(drawTree(view.entries, decode));
 }

@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { EngineOptions } from '@octavo/engine';
 import type { Command } from 'commander';
+import { counted } from '../counted.ts';
 import { type DemoReport, makeReport, type SampleConversation } from '../demo/report.ts';
 import { type DemoRun, type RunNumbers, serveQuestions } from '../demo/serve-questions.ts';
 import { inArrivalOrder, type Question, readWorkload } from '../demo/workload.ts';
@@ -55,7 +56,7 @@ async function demo(flags: DemoFlags, context: CommandContext): Promise<void> {
   if (!report.sameAnswers) {
     throw new CommandError(
       'ANSWERS_DIFFER',
-      `${report.differing.length} questions were answered differently with sharing; please report ${report.differing.join(', ')}.`,
+      `${counted(report.differing.length, 'question was', 'questions were')} answered differently with sharing; please report ${report.differing.join(', ')}.`,
     );
   }
 }
@@ -116,12 +117,14 @@ function roundNumbers(numbers: RunNumbers): RunNumbers {
 function printReport(report: DemoReport, output: Output): void {
   const { colors } = output;
   const { questions, products, customers } = report;
-  output.line(`\n${questions} questions about ${products} products, ${customers} customers at a time\n`);
+  output.line(
+    `\n${counted(questions, 'question')} about ${counted(products, 'product')}, ${counted(customers, 'customer')} at a time\n`,
+  );
   output.line(formatDemoTable(report));
   output.line(
     report.sameAnswers
       ? `\n${colors.green('Both runs gave the same answers, word for word.')}`
-      : `\n${colors.red(`${report.differing.length} answers differ between the runs.`)}`,
+      : `\n${colors.red(`${counted(report.differing.length, 'answer differs', 'answers differ')} between the runs.`)}`,
   );
   for (const conversation of report.conversations) output.line(`\n${formatConversation(conversation, output)}`);
 }

@@ -1,6 +1,7 @@
 /** `octavo generate`: one prompt, one completion. */
 import type { Engine, EngineOptions, GenerateRequest, GenerateResult, SamplingOptions } from '@octavo/engine';
 import type { Command } from 'commander';
+import { counted } from '../counted.ts';
 import type { CommandContext } from './context.ts';
 import { addModelOptions, type ModelFlags } from './model.ts';
 import {
@@ -113,7 +114,7 @@ function describeResult(result: GenerateResult): string {
   const { usage, timings, finishReason } = result;
   const seconds = (timings.totalMs / 1000).toFixed(2);
   return (
-    `[${finishReason}] prompt ${usage.promptTokens} tokens: ${usage.cachedTokens} cached, ${usage.computedTokens} computed${describeDropped(usage)}; ` +
+    `[${finishReason}] prompt ${counted(usage.promptTokens, 'token')}: ${usage.cachedTokens} cached, ${usage.computedTokens} computed${describeDropped(usage)}; ` +
     `completion ${usage.completionTokens}; first token after ${Math.round(timings.ttftMs)} ms, ${seconds} s in all`
   );
 }

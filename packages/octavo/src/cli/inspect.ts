@@ -2,6 +2,7 @@
 import { type EngineOptions, machineBytes } from '@octavo/engine';
 import { type KvType, WEIGHT_FORMATS } from '@octavo/graph';
 import { type Command, Option } from 'commander';
+import { counted } from '../counted.ts';
 import { type Inspection, inspect, KV_TYPES } from '../inspect/inspection.ts';
 import { type BarPart, barParts } from '../inspect/memory-bar.ts';
 import type { MemoryPlan } from '../inspect/memory-plan.ts';
@@ -88,7 +89,7 @@ function facts(inspection: Inspection): [string, string][] {
     ['loaded', sizes(weightBytes) || undefined],
     ['quantisation', quantization ?? 'none'],
     ['K/V a token', inspection.bytesPerToken && sizes(inspection.bytesPerToken)],
-    ['context', shape && `${formatCount(shape.contextTokens)} tokens${windowWords(shape)}`],
+    ['context', shape && `${counted(shape.contextTokens, 'token')}${windowWords(shape)}`],
     ['tokenizer', tokenizer ? 'yes' : 'no (takes and gives ids)'],
     ['chat template', chatTemplate ? 'yes' : 'no'],
   ];
@@ -136,7 +137,7 @@ function memoryLines(memory: MemoryPlan, output: Output): string[] {
   const names = {
     weights: `weights (${weights})`,
     workspace: 'workspace',
-    pages: `pages (${kvType}): ${formatCount(tokens[kvType])} tokens`,
+    pages: `pages (${kvType}): ${counted(tokens[kvType], 'token')}`,
     missing: 'missing: give more memory, or packed weights',
   };
   return [

@@ -1,6 +1,7 @@
 /** `octavo pull`: the files of a model from the hub into its cache. */
 import { ModelsError, type ResolvedModel } from '@octavo/models';
 import type { Command } from 'commander';
+import { counted } from '../counted.ts';
 import type { CommandContext } from './context.ts';
 import { addFileOptions, findModel, type ModelFlags } from './model.ts';
 import { defined } from './options.ts';
@@ -64,5 +65,5 @@ async function pull(model: string, flags: PullFlags, context: CommandContext): P
 function describePull(hub: NonNullable<ResolvedModel['hub']>, bytes: number): string {
   const { name, commit, files, downloadedBytes } = hub;
   const fetched = downloadedBytes === 0 ? 'everything was there' : `${formatBytes(downloadedBytes)} fetched`;
-  return `${name} at ${commit.slice(0, 12)}: ${files.length} files, ${formatBytes(bytes)}; ${fetched}`;
+  return `${name} at ${commit.slice(0, 12)}: ${counted(files.length, 'file')}, ${formatBytes(bytes)}; ${fetched}`;
 }

@@ -1,6 +1,7 @@
 /** Options about prompts over their limit, shared by the commands that have prompts of the user's own. */
 import type { EngineOptions, Usage } from '@octavo/engine';
 import { type Command, Option } from 'commander';
+import { counted } from '../counted.ts';
 import { defined, wholeOption } from './options.ts';
 
 /** What the options about prompts over their limit hold after parsing. */
@@ -37,10 +38,10 @@ export function truncationOptions(flags: TruncationFlags): Pick<EngineOptions, '
 export function describeDropped({ dropped }: Usage): string {
   if (dropped === undefined) return '';
   const { promptTokens, messages, windowTokens } = dropped;
-  const inMessages = messages > 0 ? ` in ${messages} messages` : '';
+  const inMessages = messages > 0 ? ` in ${counted(messages, 'message')}` : '';
   const parts = [
-    ...(promptTokens > 0 ? [`${promptTokens} prompt tokens${inMessages} dropped`] : []),
-    ...(windowTokens > 0 ? [`${windowTokens} tokens left behind by the window`] : []),
+    ...(promptTokens > 0 ? [`${counted(promptTokens, 'prompt token')}${inMessages} dropped`] : []),
+    ...(windowTokens > 0 ? [`${counted(windowTokens, 'token')} left behind by the window`] : []),
   ];
   return `; ${parts.join(', ')}`;
 }

@@ -1,6 +1,7 @@
 /** `octavo warm`: computes prompts ahead into a cache file, or writes down what prompts begin with. */
 import type { Engine, WarmPrompt } from '@octavo/engine';
 import type { Command } from 'commander';
+import { counted } from '../counted.ts';
 import { assertCacheFile, readCacheView, withCacheFile } from './cache-file.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError } from './errors.ts';
@@ -8,7 +9,6 @@ import { openLineFile, openLines } from './files.ts';
 import { addLifetimeOptions, type LifetimeFlags, lifetimeOptions } from './lifetimes.ts';
 import { addModelOptions, type ModelFlags } from './model.ts';
 import { addEngineOptions, type EngineFlags, engineOptions } from './options.ts';
-import { formatCount } from './output.ts';
 import { createProgress, progressKind } from './progress.ts';
 import { parseWarmLine } from './warm-line.ts';
 import { withEngine } from './with-engine.ts';
@@ -125,7 +125,7 @@ async function warmAll(
 
 function describeWarm({ warmed, computedTokens, pinned, clipped, refused }: WarmSums): string {
   const pins = pinned + clipped + refused > 0 ? `; ${pinned} pinned, ${clipped} in part, ${refused} refused` : '';
-  return `${formatCount(warmed)} prompts are warm, ${formatCount(computedTokens)} tokens computed${pins}`;
+  return `${counted(warmed, 'prompt is', 'prompts are')} warm, ${counted(computedTokens, 'token')} computed${pins}`;
 }
 
 async function exportOpenings(
@@ -145,5 +145,5 @@ async function exportOpenings(
     await file.close();
   }
   if (flags.json === true) output.json({ openings: view.openings.length });
-  else output.line(`${formatCount(view.openings.length)} beginnings written to ${path}`);
+  else output.line(`${counted(view.openings.length, 'beginning')} written to ${path}`);
 }

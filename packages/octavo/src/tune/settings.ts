@@ -1,6 +1,7 @@
 /** What `octavo tune` tries, and which of it to recommend. */
 import type { EngineInfo, EngineOptions } from '@octavo/engine';
 import type { ModelTrims } from '@octavo/graph';
+import { counted } from '../counted.ts';
 
 /** One way to hold a model in less memory. */
 export interface Setting {
@@ -51,11 +52,13 @@ export function trimsOf({ layers, kvHeads, contextTokens }: TrimmedShape, { opti
 
 export type TrimmedShape = Pick<EngineInfo['shape'], 'layers' | 'kvHeads' | 'contextTokens'>;
 
-/** `2 layers fewer, 1 K/V heads (mean), window of 64`. Pure. */
+/** `2 layers fewer, 1 K/V head (mean), window of 64`. Pure. */
 function describeTrims({ dropLayers, kvHeads, kvHeadsBy = 'mean', windowTokens }: ModelTrims): string {
   return [
-    ...(dropLayers === undefined ? [] : [`${String(dropLayers)} layers fewer`]),
-    ...(kvHeads === undefined ? [] : [`${kvHeads} K/V heads (${kvHeadsBy})`]),
+    ...(dropLayers === undefined
+      ? []
+      : [`${counted(typeof dropLayers === 'number' ? dropLayers : dropLayers.length, 'layer')} fewer`]),
+    ...(kvHeads === undefined ? [] : [`${counted(kvHeads, 'K/V head')} (${kvHeadsBy})`]),
     ...(windowTokens === undefined ? [] : [`window of ${windowTokens}`]),
   ].join(', ');
 }

@@ -65,7 +65,7 @@ describe('the settings', () => {
   it('have each kind of trim that the model allows, mild and strong', () => {
     const first = { name: 'first', options: { weights: 'q8' } } as const;
     expect(trimsOf({ layers: 30, kvHeads: 4, contextTokens: 2048 }, first).map(({ name }) => name)).toEqual([
-      '1 layers fewer',
+      '1 layer fewer',
       '8 layers fewer',
       '2 K/V heads (mean)',
       '2 K/V heads (first)',
