@@ -15,6 +15,9 @@ export type CacheRefusalReason =
   | 'page-format'
   | 'page-size';
 
+/** Why a page of a file that is open is not used: its bytes are not what was written, the file has become shorter, or the disk fails. */
+export type PageRefusalReason = 'damaged' | 'truncated' | 'unreadable';
+
 export interface CacheExport {
   readonly pages: number;
   readonly bytes: number;
@@ -35,8 +38,10 @@ export interface CacheFileStats {
   readonly filePages: number;
   /** Pages that came out of files so far. */
   readonly loadedPages: number;
-  /** Pages of the open file whose bytes were not what had been written: they are computed again. */
+  /** Pages of the open file that could not be read as they were written: they are computed again. */
   readonly refusedPages: number;
+  /** The same by reason. */
+  readonly refusals: Readonly<Record<PageRefusalReason, number>>;
 }
 
 /** A beginning that many prompts had in common. */

@@ -30,7 +30,7 @@ describe('a cache that comes back from a file', () => {
     cache.serve([...upTo(10), 99, 98]);
     const fresh = restarted(cache);
     expect(fresh.kv.stats().publishedPages).toBe(0);
-    expect(fresh.files.stats()).toEqual({ filePages: 6, loadedPages: 0, refusedPages: 0 });
+    expect(fresh.files.stats()).toMatchObject({ filePages: 6, loadedPages: 0, refusedPages: 0 });
     expect(fresh.serve([...upTo(18), 50])).toBe(18);
     expect(fresh.files.stats().loadedPages).toBe(5);
     // The tail of another prompt: its first tokens are in a page that is there already.

@@ -11,7 +11,7 @@ import { ImportPins } from './import-pins.ts';
 import { type OpenCacheFile, openCacheFile } from './read-cache-file.ts';
 import type { ClaimSigns, EndTarget } from './stored-claims.ts';
 import { type CacheIdentity, refused, type StoredClaim } from './stored-index.ts';
-import { StoredPages } from './stored-pages.ts';
+import { NO_REFUSALS, StoredPages } from './stored-pages.ts';
 
 /** Bytes of pages that are written or read between two steps: a few milliseconds. */
 const SLICE_BYTES = 2 ** 20;
@@ -32,6 +32,14 @@ export interface CacheFilesParts {
   /** Bytes of pages that are written or read between two steps, about. Default 1 MiB: a few milliseconds. */
   readonly sliceBytes?: number;
 }
+
+/** Of an engine without a cache. */
+export const NO_FILE_STATS: CacheFileStats = Object.freeze({
+  filePages: 0,
+  loadedPages: 0,
+  refusedPages: 0,
+  refusals: NO_REFUSALS,
+});
 
 /** A file that is open for pages. */
 interface Source {
@@ -146,8 +154,9 @@ export class CacheFiles {
     let intact = 0;
     for (const page of restoration.pages) {
       const stored = path[first + intact] as number;
-      if (!source.file.readPage(stored, this.#page)) {
-        source.stored.refuse(stored);
+      const read = source.file.readPage(stored, this.#page);
+      if (read !== 'intact') {
+        source.stored.refuse(stored, read);
         break;
       }
       writePageBytes(store, page, this.#page);
@@ -179,6 +188,7 @@ export class CacheFiles {
       filePages: source ? source.stored.livePages(this.#since(source)) : 0,
       loadedPages: this.#loadedPages,
       refusedPages: source?.stored.refusedPages ?? 0,
+      refusals: { ...NO_REFUSALS, ...source?.stored.refusals },
     };
   }
 

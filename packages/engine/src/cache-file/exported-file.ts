@@ -71,8 +71,9 @@ class PageCopies {
     let place = known;
     if (place === undefined) {
       // Before it is copied: what is damaged must not get a checksum that fits.
-      if (!file.readPage(page, this.#page)) {
-        stored.refuse(page);
+      const read = file.readPage(page, this.#page);
+      if (read !== 'intact') {
+        stored.refuse(page, read);
         return 0;
       }
       const checksum = writer.append(this.#page);

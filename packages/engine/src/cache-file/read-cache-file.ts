@@ -1,4 +1,5 @@
 /** Opens a cache file: its index is read and proved, its pages are read one by one when somebody wants them. */
+import type { PageRefusalReason } from '../cache-file-api.ts';
 import { checksumOf, decodeHeader, HEADER_BYTES, isIndexIntact, isSameChecksum } from './file-header.ts';
 import type { FilePort } from './file-port.ts';
 import { decodeIndex } from './index-codec.ts';
@@ -15,8 +16,8 @@ export interface OpenCacheFile {
   readonly index: StoredIndex;
   readonly pageBytes: number;
   readonly fileBytes: number;
-  /** Effect: the bytes of a page are in `into` [pageBytes]. False: they are not what was written, and mean nothing. */
-  readonly readPage: (index: number, into: Uint8Array) => boolean;
+  /** Effect: the bytes of a page are in `into` [pageBytes], when it is `intact`; they mean nothing otherwise. Never throws. */
+  readonly readPage: (index: number, into: Uint8Array) => 'intact' | PageRefusalReason;
   readonly close: () => void;
 }
 
@@ -82,10 +83,11 @@ function readOpened(files: FilePort, file: number, wanted: WantedPages | undefin
     const { checksum } = index.pages[at] as StoredPage;
     try {
       const count = files.read(file, into, HEADER_BYTES + at * pageBytes);
-      return count === pageBytes && isSameChecksum(checksumOf(into), checksum);
+      if (count < pageBytes) return 'truncated';
+      return isSameChecksum(checksumOf(into), checksum) ? 'intact' : 'damaged';
     } catch {
       // A disk that cannot be read is no reason to fail what can be computed.
-      return false;
+      return 'unreadable';
     }
   };
   return { ok: true, value: { index, pageBytes, fileBytes, readPage, close: () => files.close(file) } };

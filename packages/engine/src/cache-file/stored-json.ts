@@ -12,6 +12,18 @@ export interface IndexHead {
   readonly openings: readonly unknown[];
 }
 
+/** What a claim may say: whatever else it said might take away what these give. */
+const CLAIM_FIELDS: ReadonlySet<string> = new Set([
+  'salt',
+  'session',
+  'tags',
+  'context',
+  'priority',
+  'isPinned',
+  'ttlMs',
+  'slidingTtlMs',
+]);
+
 /** Tokens a page that no pool has; keeps products of what a file says within exact numbers. */
 const MOST_PAGE_TOKENS = 2 ** 20;
 
@@ -28,7 +40,7 @@ export function headOf(json: string): IndexHead | undefined {
 
 /** Undefined: it does not hold what it should. Pure. */
 export function claimOf(given: unknown, salts: readonly string[]): StoredClaim | undefined {
-  if (!isRecord(given)) return undefined;
+  if (!isRecord(given) || !Object.keys(given).every((name) => CLAIM_FIELDS.has(name))) return undefined;
   const { session, tags, context, priority, isPinned, ttlMs, slidingTtlMs } = given;
   const salt = salts[given.salt as number];
   if (salt === undefined || !isTexts(tags) || !isTexts(context) || typeof isPinned !== 'boolean') return undefined;

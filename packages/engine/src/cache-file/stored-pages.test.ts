@@ -134,9 +134,10 @@ describe('StoredPages', () => {
 
   it('does not find a refused page, nor what continues it', () => {
     const stored = open(tree, claims);
-    stored.refuse(1);
+    stored.refuse(1, 'damaged');
+    stored.refuse(1, 'unreadable');
     expect(stored.match(ask([1, 2, 3, 4, 5]), 0)).toEqual([0, 3]);
-    expect(stored.refusedPages).toBe(1);
+    expect([stored.refusedPages, stored.refusals]).toEqual([1, { damaged: 1, truncated: 0, unreadable: 0 }]);
   });
 
   it('gives a page the claims below it, pins as claims like others, and tells where pins end', () => {

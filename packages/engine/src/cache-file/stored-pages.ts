@@ -1,12 +1,21 @@
 /** Finds the pages of a cache file that a prompt begins with. Pages that turned out damaged, or whose claims have ended, are not found. */
+import type { PageRefusalReason } from '../cache-file-api.ts';
 import { StoredClaims } from './stored-claims.ts';
 import type { StoredClaim, StoredIndex, StoredPage } from './stored-index.ts';
 
 /** Claims that come back with a page at most; more would cost more than they say. */
 const MOST_CLAIMS = 64;
 
+export const NO_REFUSALS: Readonly<Record<PageRefusalReason, number>> = Object.freeze({
+  damaged: 0,
+  truncated: 0,
+  unreadable: 0,
+});
+
 export class StoredPages {
   readonly claims = new StoredClaims();
+  /** Pages that were refused, by why. */
+  readonly refusals: Record<PageRefusalReason, number> = { ...NO_REFUSALS };
   readonly #pages: readonly StoredPage[];
   /** Children of each page, ordered by their tokens; those of a salt's beginning are under the salt. */
   readonly #children = new Map<number | string, number[]>();
@@ -122,9 +131,11 @@ export class StoredPages {
     return path;
   }
 
-  /** The bytes of a page are not what was written: it is not found any more, nor is what continues it. */
-  refuse(page: number): void {
+  /** A page cannot be read as it was written: it is not found any more, nor is what continues it. */
+  refuse(page: number, reason: PageRefusalReason): void {
+    if (this.#refused[page] === 1) return;
     this.#refused[page] = 1;
+    this.refusals[reason] += 1;
   }
 
   isTaken(page: number): boolean {
@@ -139,7 +150,8 @@ export class StoredPages {
   }
 
   get refusedPages(): number {
-    return this.#refused.reduce((sum, refused) => sum + refused, 0);
+    const { damaged, truncated, unreadable } = this.refusals;
+    return damaged + truncated + unreadable;
   }
 
   /** The usable child with the longest common beginning with `rest`; undefined when there is none. */

@@ -1,6 +1,7 @@
 /** Where messages become sequences: encodes prompts, queues them, and says who takes what they yield. Holds what is open, by id. */
 import type { SequenceRequest } from '@octavo/scheduler';
 import type { EngineStats } from '../api.ts';
+import { NO_FILE_STATS } from '../cache-file/cache-files.ts';
 import type { Clock } from '../clock.ts';
 import { type EngineParts, NO_KV_STATS } from '../engine-parts.ts';
 import type {
@@ -280,7 +281,7 @@ export class RequestDesk {
     const { source, kv } = this.#parts;
     const { stepMs, ...counts } = this.#loop.counters;
     const { waitingCount: waiting, runningCount: running } = source;
-    const cacheFile = this.#parts.cacheFiles?.stats() ?? { filePages: 0, loadedPages: 0, refusedPages: 0 };
+    const cacheFile = this.#parts.cacheFiles?.stats() ?? NO_FILE_STATS;
     return { kv: kv ? kv.stats() : NO_KV_STATS, waiting, running, ...counts, cacheFile, stepMs: { ...stepMs } };
   }
 
