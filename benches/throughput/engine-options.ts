@@ -5,7 +5,8 @@ import { benchCache, benchModel, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { median, spreadOf } from '../statistics.ts';
-import { checkAgreement } from './agreement.ts';
+import { type Agreement, checkAgreement } from './agreement.ts';
+import { LazyEngine } from './lazy-engine.ts';
 import { type Served, serveOnce } from './serve.ts';
 import { storefront, storefrontSize } from './storefront.ts';
 
@@ -23,8 +24,10 @@ const variants: Readonly<Record<string, EngineOptions>> = {
 interface Variant {
   readonly name: string;
   readonly engine: Engine;
+  /** A deterministic engine with the same formats. */
+  readonly reference: LazyEngine;
   readonly runs: Served[];
-  checked: number;
+  agreement: Agreement;
 }
 
 /** Effect: opens an engine a variant, compares cold answers with warm ones, then times each in turn. */
@@ -39,42 +42,47 @@ export async function runEngineOptions(effort: BenchEffort): Promise<BenchRow[]>
   const opened: Variant[] = [];
   try {
     for (const [name, options] of Object.entries(variants)) {
-      const engine = await openEngine(model, {
-        weights: 'q4',
-        maxSequences: AT_A_TIME,
-        cacheFolder: benchCache(),
-        commitMemory: 'open',
-        ...options,
-      });
-      opened.push({ name, engine, runs: [], checked: 0 });
+      const all = { weights: 'q4', maxSequences: AT_A_TIME, cacheFolder: benchCache(), ...options } as const;
+      const engine = await openEngine(model, { commitMemory: 'open', ...all });
+      const reference = new LazyEngine(model, { ...all, deterministic: true, commitMemory: 'never' });
+      opened.push({ name, engine, reference, runs: [], agreement: { compared: 0, ties: 0, widest: 0 } });
     }
     for (const variant of opened) {
       const cold = await serveOnce(variant.engine, workload, 'check');
       const warm = await serveOnce(variant.engine, workload, 'check');
-      variant.checked = await compare(variant, cold, warm);
+      variant.agreement = await compare(variant, cold, warm);
     }
     for (let round = 0; round < (smoke ? 1 : ROUNDS); round += 1) {
       for (const { engine, runs } of opened) runs.push(await serveOnce(engine, workload, `round ${round}`));
     }
     return rowsOf(opened);
   } finally {
-    for (const { engine } of opened) await engine.close();
+    for (const { engine, reference } of opened) {
+      await engine.close();
+      await reference.close();
+    }
   }
 }
 
-/** Deterministic answers must be the same; others may part at a tie. Returns how many were compared. */
-async function compare({ name, engine }: Variant, cold: Served, warm: Served): Promise<number> {
-  if (name !== 'deterministic') return (await checkAgreement(engine, cold.answers, warm.answers)).compared;
+/** Deterministic answers must be the same; others may part at a tie. */
+async function compare({ name, engine, reference }: Variant, cold: Served, warm: Served): Promise<Agreement> {
+  if (name !== 'deterministic') {
+    try {
+      return await checkAgreement(engine, cold.answers, warm.answers, reference.open);
+    } catch (cause) {
+      throw new Error(`${name}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    }
+  }
   for (const [key, answer] of cold.answers) {
     if (!isDeepStrictEqual(warm.answers.get(key), answer))
       throw new Error('a deterministic answer differs cold and warm');
   }
-  return cold.answers.size;
+  return { compared: cold.answers.size, ties: 0, widest: 0 };
 }
 
 function rowsOf(opened: readonly Variant[]): BenchRow[] {
   const [plain] = opened as [Variant, ...Variant[]];
-  return opened.flatMap(({ name, runs, checked }) => {
+  return opened.flatMap(({ name, runs, agreement }) => {
     const row = (what: string, unit: string, values: readonly number[], aim?: string): BenchRow =>
       measured({
         name: `options, ${name}: ${what}`,
@@ -83,7 +91,7 @@ function rowsOf(opened: readonly Variant[]): BenchRow[] {
         aim,
         samples: values.length,
         spread: spreadOf(values),
-        checked,
+        checked: agreement.compared,
       });
     const ratios = runs.map(({ seconds }, round) => seconds / (plain.runs[round] as Served).seconds);
     const aims: Readonly<Record<string, string>> = { deterministic: '<= 1.3 x', 'int8 pages': '<= 1.05 x' };
@@ -98,6 +106,8 @@ function rowsOf(opened: readonly Variant[]): BenchRow[] {
         'ms',
         runs.map(({ steps, stepMs }) => stepMs.run / steps),
       ),
+      row('answers that part at a tie, cold and warm', '', [agreement.ties]),
+      row("widest of these ties, of the logits' spread", '%', [100 * agreement.widest]),
       ...(name === plain.name ? [] : [row('time against float32 pages', 'x', ratios, aims[name])]),
     ];
   });

@@ -1,6 +1,7 @@
 /** The ways in which a workload is served: with sharing, without, and with the naive index. */
 import { type Engine, type EngineOptions, openEngine } from 'octavo';
-import { type Agreement, checkAgreement } from './agreement.ts';
+import { type Agreement, checkAgreement, type OpenReference } from './agreement.ts';
+import { LazyEngine } from './lazy-engine.ts';
 import { type Served, serveOnce } from './serve.ts';
 import type { Workload } from './workload.ts';
 
@@ -44,6 +45,7 @@ interface Opened {
  */
 export async function serveVariants(workload: Workload, setting: ThroughputSetting): Promise<VariantResult[]> {
   const opened: Opened[] = [];
+  const reference = new LazyEngine(setting.model, { ...setting.options, deterministic: true, commitMemory: 'never' });
   try {
     for (const variant of Object.keys(variants) as VariantName[]) {
       opened.push({
@@ -53,7 +55,7 @@ export async function serveVariants(workload: Workload, setting: ThroughputSetti
         timed: variant === 'sharing on' ? setting.runs : 1,
       });
     }
-    const agreements = await compareVariants(opened);
+    const agreements = await compareVariants(opened, reference.open);
     const runs = await timeVariants(opened);
     for (const { engine } of opened) {
       const violations = await engine.audit();
@@ -62,6 +64,7 @@ export async function serveVariants(workload: Workload, setting: ThroughputSetti
     return opened.map(({ variant }) => ({ variant, runs: runs[variant], ...agreements[variant] }));
   } finally {
     for (const { engine } of opened) await engine.close();
+    await reference.close();
   }
 }
 
@@ -72,14 +75,17 @@ const references: Readonly<Record<VariantName, VariantName>> = {
   'naive index': 'sharing on',
 };
 
-async function compareVariants(opened: readonly Opened[]): Promise<Record<VariantName, Agreement>> {
+async function compareVariants(
+  opened: readonly Opened[],
+  openReference: OpenReference,
+): Promise<Record<VariantName, Agreement>> {
   const answers = await forEach(opened, async ({ variant, engine, workload }) => {
     const served = await serveOnce(engine, workload, 'check');
     progress(`${workload.name}, ${variant}: answered in ${served.seconds.toFixed(1)} s`);
     return served.answers;
   });
   return forEach(opened, ({ variant, engine }) =>
-    checkAgreement(engine, answers[references[variant]], answers[variant]),
+    checkAgreement(engine, answers[references[variant]], answers[variant], openReference),
   );
 }
 
