@@ -95,7 +95,7 @@ export type CacheFileView =
 export interface CacheFileCalls {
   /**
    * Writes all entries with their pages and lifetimes to a file, whole or not at all. A part of it is written after each step, so that requests
-   * go on; entries that make room for these, or are invalidated, before it is done are left out. Throws CACHE_FILE_UNWRITABLE, INVALID_OPTION.
+   * go on; entries that make room for these, or are invalidated, before it is done are left out, and so is what only running requests ask for. Throws CACHE_FILE_UNWRITABLE, INVALID_OPTION.
    */
   export(file: string): Promise<CacheExport>;
   /**

@@ -77,7 +77,7 @@ const badInputs: readonly BadInput[] = [
     what: 'a prompt over the pool',
     ask: generate({ ids: new Array(700).fill(5), maxTokens: 10 }),
     code: 'PROMPT_OVER_POOL',
-    message: /A prompt of 700 tokens and 10 more need 45 pages, and a sequence can have 39/,
+    message: /Prompt and completion of 700 \+ 10 tokens need 45 pages, and a sequence can have 39/,
   },
   {
     what: 'zero tokens',

@@ -7,7 +7,7 @@ export function refusal(refused: Extract<SubmitResult, { readonly ok: false }>, 
   if (refused.reason === 'queue-full') {
     return new EngineError(
       'QUEUE_FULL',
-      `${available} sequences wait already: try again later, or open with a larger maxWaiting.`,
+      `As many sequences wait already as may (${available}): try again later, or open with a larger maxWaiting.`,
       {
         details: { waiting: available, maxWaiting: available },
       },
@@ -16,7 +16,7 @@ export function refusal(refused: Extract<SubmitResult, { readonly ok: false }>, 
   const { prompt, maxTokens } = request;
   return new EngineError(
     'PROMPT_OVER_POOL',
-    `A prompt of ${prompt.length} tokens and ${maxTokens} more need ${needed} pages, and a sequence can have ${available}: shorten it, lower maxTokens, or open with more pages.`,
+    `Prompt and completion of ${prompt.length} + ${maxTokens} tokens need ${needed} pages, and a sequence can have ${available}: shorten it, lower maxTokens, or open with more pages.`,
     { details: { neededPages: needed, availablePages: available, promptTokens: prompt.length, maxTokens } },
   );
 }
