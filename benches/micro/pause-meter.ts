@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { PerformanceObserver, performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 
@@ -13,6 +14,8 @@ export interface Pause {
   readonly ms: number;
   /** How much of that the garbage collector had the thread. */
   readonly collectorMs: number;
+  /** The longest call without the time in which its thread was ready to run and others had the processor, in the round where that was shortest. */
+  readonly ownMs: number;
   /**
    * The longest call that took so long in every round. What the calls do themselves comes again at the same place; what the machine and the
    * collector do comes somewhere else.
@@ -27,7 +30,15 @@ interface Kind {
   longest: Stretch;
   /** The longest call of each round that is over. */
   readonly longestOfRounds: Stretch[];
+  /** The longest call of the round without what others took, and that of each round that is over. */
+  ownMs: number;
+  readonly ownOfRounds: number[];
 }
+
+/** Calls between two looks at how long the thread waited: a look takes ten microseconds and leaves garbage behind. */
+const LOOK_EVERY = 2_048;
+/** Calls that took longer are asked at once whether others had the processor meanwhile. */
+const SLOW_MS = 1;
 
 const NOTHING: Stretch = { startMs: 0, endMs: 0 };
 
@@ -35,6 +46,10 @@ const NOTHING: Stretch = { startMs: 0, endMs: 0 };
 export class PauseMeter {
   readonly #kinds = new Map<string, Kind>();
   readonly #collections: Stretch[] = [];
+  /** The last look: how long the thread had waited for a processor, and what was timed then. */
+  #waitedMs = 0;
+  #looked: Kind | undefined;
+  #callsSince = 0;
   readonly #observer = new PerformanceObserver((list) => {
     for (const { startTime, duration } of list.getEntries())
       this.#collections.push({ startMs: startTime, endMs: startTime + duration });
@@ -47,12 +62,14 @@ export class PauseMeter {
   /** A kind of calls, of which a round makes `calls` at most. */
   expect(name: string, calls: number): void {
     const least = new Float32Array(calls).fill(Number.POSITIVE_INFINITY);
-    this.#kinds.set(name, { least, calls: 0, longest: NOTHING, longestOfRounds: [] });
+    this.#kinds.set(name, { least, calls: 0, longest: NOTHING, longestOfRounds: [], ownMs: 0, ownOfRounds: [] });
   }
 
   /** Runs and times a call. */
   time(name: string, call: () => void): void {
     const kind = this.#kindOf(name);
+    // Whatever came before it may have waited for the processor, too.
+    if (kind !== this.#looked || ++this.#callsSince >= LOOK_EVERY) this.#look(kind);
     const startMs = performance.now();
     call();
     const endMs = performance.now();
@@ -60,12 +77,16 @@ export class PauseMeter {
     const ms = endMs - startMs;
     if (ms < (kind.least[place] as number)) kind.least[place] = ms;
     if (ms > msOf(kind.longest)) kind.longest = { startMs, endMs };
+    const ownMs = ms < SLOW_MS ? ms : Math.max(0, ms - this.#look(kind));
+    if (ownMs > kind.ownMs) kind.ownMs = ownMs;
   }
 
   endRound(): void {
     for (const kind of this.#kinds.values()) {
       kind.longestOfRounds.push(kind.longest);
       kind.longest = NOTHING;
+      kind.ownOfRounds.push(kind.ownMs);
+      kind.ownMs = 0;
       kind.calls = 0;
     }
   }
@@ -80,12 +101,22 @@ export class PauseMeter {
   end(): (name: string) => Pause {
     this.#observer.disconnect();
     return (name) => {
-      const { least, longestOfRounds } = this.#kindOf(name);
+      const { least, longestOfRounds, ownOfRounds } = this.#kindOf(name);
       const longest = longestOfRounds.reduce((best, each) => (msOf(each) < msOf(best) ? each : best));
       let recurringMs = 0;
       for (const ms of least) if (ms > recurringMs && ms < Number.POSITIVE_INFINITY) recurringMs = ms;
-      return { ms: msOf(longest), collectorMs: this.#collectorMs(longest), recurringMs };
+      const ownMs = Math.min(...ownOfRounds);
+      return { ms: msOf(longest), collectorMs: this.#collectorMs(longest), ownMs, recurringMs };
     };
+  }
+
+  /** How long the thread waited for a processor since the last look. */
+  #look(kind: Kind): number {
+    const before = this.#waitedMs;
+    this.#waitedMs = waitedForProcessorMs();
+    this.#looked = kind;
+    this.#callsSince = 0;
+    return this.#waitedMs - before;
   }
 
   #kindOf(name: string): Kind {
@@ -104,4 +135,14 @@ export class PauseMeter {
 
 function msOf({ startMs, endMs }: Stretch): number {
   return endMs - startMs;
+}
+
+/** Since the thread began, as Linux counts it; 0 elsewhere. */
+function waitedForProcessorMs(): number {
+  try {
+    const [, waitedNs = '0'] = readFileSync('/proc/self/schedstat', 'utf8').split(' ');
+    return Number(waitedNs) / 1e6;
+  } catch {
+    return 0;
+  }
 }

@@ -49,6 +49,28 @@ function serveRequests(cache: KvCache, tokensPerStep: number): number {
   return STEPS * tokens;
 }
 
+const PROMPT = new Uint32Array(PAGE_SIZE);
+const REQUEST = {
+  tokens: PROMPT,
+  tokenCount: PAGE_SIZE,
+  salt: '',
+  mode: 'share',
+  roomTokens: PAGE_SIZE,
+  keepPages: 0,
+} as const;
+
+/** Prompts of a page, each another one, with a time to live. */
+function storePrompts(cache: KvCache, requests: number): number {
+  for (let request = 0; request < requests; request++) {
+    PROMPT.fill(request);
+    const result = cache.acquire(REQUEST);
+    if (!result.ok) throw new Error('refused');
+    result.lease.publish(PROMPT, PAGE_SIZE);
+    result.lease.release();
+  }
+  return requests;
+}
+
 describe('memory', () => {
   it('does not grow with the tokens that are computed and published', async () => {
     const cache = createKvCache({ pages: 10_000, pageSize: PAGE_SIZE });
@@ -68,6 +90,12 @@ describe('memory', () => {
     const cache = createKvCache({ pages: 1_000, pageSize: PAGE_SIZE });
     const run = (tokensPerStep: number) => serveRequests(cache, tokensPerStep);
     expect(await bytesPerToken({ run })).toBeLessThan(1);
+  });
+
+  it('is touched little by a request that says nothing but how long, so that the collector has little to do', async () => {
+    const cache = createKvCache({ pages: 40_000, pageSize: PAGE_SIZE, clock: () => 0 });
+    const run = (requestsPerStep: number) => storePrompts(cache, 100 * requestsPerStep);
+    expect(await bytesPerToken({ run, prepare: () => cache.clear() }, 1, 16)).toBeLessThan(800);
   });
 
   it('would be seen to grow if one number a token were kept', async () => {

@@ -195,9 +195,9 @@ export class ChildTrees {
   }
 }
 
-/** Looks random, differs between any two nodes. Pure. */
+/** Looks random, differs between any two nodes. Signed: numbers from 2^31 on would be objects. Pure. */
 function priorityOf(node: NodeId): number {
   let mixed = Math.imul(node ^ (node >>> 15), 0x2c1b3c6d);
   mixed = Math.imul(mixed ^ (mixed >>> 12), 0x297a2d39);
-  return (mixed ^ (mixed >>> 15)) >>> 0;
+  return mixed ^ (mixed >>> 15);
 }

@@ -114,14 +114,22 @@ export function assertLifetime(request: Pick<AcquireRequest, 'claim' | 'breakpoi
 
 function assertClaim(claim: ClaimOptions, hasClock: boolean): void {
   assertKeys('INVALID_REQUEST', 'claim field', claim, CLAIM_NAMES);
-  const { session, tags = [], context = [], priority } = claim;
+  const { session, tags, context, priority } = claim;
   if (session !== undefined && typeof session !== 'string')
     throw new KvError('INVALID_REQUEST', 'session must be a string.');
+  if (tags !== undefined || context !== undefined) assertTags(tags ?? [], context ?? []);
+  if (context !== undefined && context.length > 0 && session === undefined)
+    throw new KvError('INVALID_REQUEST', 'A context needs the session that it belongs to.');
+  if (priority !== undefined && !PRIORITIES.includes(priority))
+    throw new KvError('INVALID_REQUEST', `priority must be "low", "normal" or "high", not ${String(priority)}.`);
+  assertTimes('INVALID_REQUEST', claim, hasClock);
+}
+
+function assertTags(tags: readonly string[], context: readonly string[]): void {
   const named = [...tags, ...context];
   if (!named.every((tag) => typeof tag === 'string' && tag !== ''))
     throw new KvError('INVALID_REQUEST', 'Tags must be strings that are not empty.');
-  if (context.length > 0 && session === undefined)
-    throw new KvError('INVALID_REQUEST', 'A context needs the session that it belongs to.');
+  if (named.length < 2) return;
   const versions = new Map<string, string>();
   for (const tag of named) {
     const name = versionedName(tag) ?? tag;
@@ -130,9 +138,6 @@ function assertClaim(claim: ClaimOptions, hasClock: boolean): void {
       throw new KvError('INVALID_REQUEST', `Tags ${other} and ${tag} are two versions of the same; name one of them.`);
     versions.set(name, tag);
   }
-  if (priority !== undefined && !PRIORITIES.includes(priority))
-    throw new KvError('INVALID_REQUEST', `priority must be "low", "normal" or "high", not ${String(priority)}.`);
-  assertTimes('INVALID_REQUEST', claim, hasClock);
 }
 
 function assertBreakpoints(breakpoints: readonly Breakpoint[]): void {
@@ -164,17 +169,20 @@ function assertTimes(
   times: { readonly ttlMs?: number | undefined; readonly slidingTtlMs?: number | undefined },
   hasClock: boolean,
 ): void {
-  for (const name of ['ttlMs', 'slidingTtlMs'] as const) {
-    const value = times[name];
-    if (value === undefined) continue;
-    if (!Number.isInteger(value) || value < 1 || value > LONGEST_MS)
-      throw new KvError(code, `${name} must be whole milliseconds from 1 to ${LONGEST_MS} (ten years), not ${value}.`);
-    if (!hasClock) throw new KvError(code, `${name} needs a cache with a clock; pass one to createKvCache.`);
-  }
+  const { ttlMs, slidingTtlMs } = times;
+  if (ttlMs !== undefined) assertTime(code, 'ttlMs', ttlMs, hasClock);
+  if (slidingTtlMs !== undefined) assertTime(code, 'slidingTtlMs', slidingTtlMs, hasClock);
+}
+
+function assertTime(code: Code, name: string, value: number, hasClock: boolean): void {
+  if (!Number.isInteger(value) || value < 1 || value > LONGEST_MS)
+    throw new KvError(code, `${name} must be whole milliseconds from 1 to ${LONGEST_MS} (ten years), not ${value}.`);
+  if (!hasClock) throw new KvError(code, `${name} needs a cache with a clock; pass one to createKvCache.`);
 }
 
 function assertKeys(code: Code, what: string, given: object, known: readonly string[]): void {
-  for (const name of Object.keys(given)) {
+  // Not over `Object.keys`: each request would leave an array behind.
+  for (const name in given) {
     if (!known.includes(name)) throw new KvError(code, `Unknown ${what} "${name}"; known are ${known.join(', ')}.`);
   }
 }

@@ -32,21 +32,32 @@ export class LeaseClaim {
 
   /** The lease, which still locks `end`, lets go. `sharedPages` of its table are on the way there. */
   settle(end: NodeId, table: Int32Array, sharedPages: number): void {
-    const { index, clock, lifetimes, book, pageSize } = this.#parts;
+    const { index, clock, lifetimes } = this.#parts;
     const { terms, ttlMs, ranges } = this.lifetime;
     const deadline = clock.read() + ttlMs;
-    if (!this.isEnded) {
-      for (const range of ranges) {
-        const pages = Math.min(sharedPages, Math.ceil(range.tokens / pageSize));
-        if (pages > 0) index.settle(index.hold(index.endOnWay(end, pages, table), book.intern(range.fields)), deadline);
-      }
-    }
+    if (ranges.length > 0 && !this.isEnded) this.#settleRanges({ end, table, sharedPages, deadline });
     index.settle(this.id, deadline);
     lifetimes.leaseEnded(terms);
+  }
+
+  /** A claim of its own for each range of tokens with a priority of its own. */
+  #settleRanges({ end, table, sharedPages, deadline }: SettledWay): void {
+    const { index, book, pageSize } = this.#parts;
+    for (const range of this.lifetime.ranges) {
+      const pages = Math.min(sharedPages, Math.ceil(range.tokens / pageSize));
+      if (pages > 0) index.settle(index.hold(index.endOnWay(end, pages, table), book.intern(range.fields)), deadline);
+    }
   }
 
   /** What was stored is not worth keeping for this lease. */
   abandon(): void {
     if (!this.isEnded) this.#parts.index.end(this.id, 'invalidated');
   }
+}
+
+interface SettledWay {
+  readonly end: NodeId;
+  readonly table: Int32Array;
+  readonly sharedPages: number;
+  readonly deadline: number;
 }

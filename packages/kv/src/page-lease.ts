@@ -265,6 +265,8 @@ export class PageLease implements KvLease, HeldLease {
   }
 
   #endTransfers(): void {
+    // A loop over nothing would make an iterator for each request.
+    if (this.#copies === NO_COPIES) return;
     for (const copy of this.#copies) this.#parts.pool.endTransfer(copy.from);
     this.#copies = NO_COPIES;
   }

@@ -1,5 +1,6 @@
-import { InvariantBroken, KvError } from './errors.ts';
+import { KvError } from './errors.ts';
 import { INTERNALS } from './internals.ts';
+import { POOL_ERRORS } from './pool-errors.ts';
 import { NULL_PAGE, type PageId } from './units.ts';
 
 /**
@@ -91,9 +92,7 @@ export class PagePool {
   /** Takes a free page for one page table. Throws POOL_EMPTY: count room first. O(1). */
   alloc(): PageId {
     const place = (this.#stateCounts[FREE] as number) - 1;
-    if (place < 0) {
-      throw new KvError('POOL_EMPTY', `All ${this.pages - 1} pages are in use; evict or release some first.`);
-    }
+    if (place < 0) throw POOL_ERRORS.empty(this.pages);
     const page = this.#freeStack[place] as PageId;
     this.#freeAt[page] = -1;
     this.#references[page] = 1;
@@ -105,8 +104,7 @@ export class PagePool {
   /** One more page table holds a page that nobody writes. O(1). */
   retain(page: PageId): void {
     this.#assertUsed(page);
-    if (this.#states[page] === PRIVATE)
-      throw new InvariantBroken(6, `private page ${page} would be in two page tables`);
+    if (this.#states[page] === PRIVATE) throw POOL_ERRORS.shared(page);
     this.#addReference(page);
   }
 
@@ -172,7 +170,7 @@ export class PagePool {
     const left = (this.#references[page] as number) - 1;
     if (left === 1) this.sharedPages--;
     if (left === 0) this.heldPages--;
-    if (left < 0) throw new KvError('PAGE_DOUBLE_FREE', `Page ${page} was given back more often than it was held.`);
+    if (left < 0) throw POOL_ERRORS.doubleFree(page);
     this.#references[page] = left;
     return left;
   }
@@ -193,19 +191,18 @@ export class PagePool {
 
   #assertState(page: PageId, expected: number): void {
     this.#assertKnown(page);
-    if (this.#states[page] !== expected) {
-      throw new InvariantBroken(1, `page ${page} is ${this.state(page)}, expected ${STATE_NAMES[expected]}`);
-    }
+    if (this.#states[page] !== expected)
+      throw POOL_ERRORS.state(page, this.state(page), STATE_NAMES[expected] ?? 'null');
   }
 
   #assertUsed(page: PageId): void {
     this.#assertKnown(page);
-    if (this.#states[page] === FREE) throw new KvError('PAGE_FREED', `Page ${page} is free and cannot be held.`);
+    if (this.#states[page] === FREE) throw POOL_ERRORS.freed(page);
   }
 
   #assertKnown(page: PageId): void {
     if (!(page > NULL_PAGE && page < this.pages && (page | 0) === page)) {
-      throw new KvError('PAGE_UNKNOWN', `Page ${page} is not in [1, ${this.pages}).`);
+      throw POOL_ERRORS.unknown(page, this.pages);
     }
   }
 }
