@@ -17,8 +17,8 @@ type Post = (message: HostMessage) => void;
 
 /** How often an engine that rests looks for what has expired. */
 const REST_MS = 1_000;
-/** Bounded looks at a time, some of which may only move what is not due yet: a few milliseconds at most. */
-const LOOKS = 16;
+/** Bounded looks at a time, each of which may only move what is not due yet: three milliseconds at most. */
+const LOOKS = 4;
 
 export class EngineHost {
   readonly #parts: EngineParts;
@@ -36,8 +36,6 @@ export class EngineHost {
   /** Leaves the next look at what has expired, and the next slice of memory. */
   #stopExpiring = () => {};
   #stopCommitting = () => {};
-  /** Claims that had ended when it last began to rest. */
-  #endedClaims = 0;
 
   constructor(parts: EngineParts, post: Post) {
     const { source, store, runner, kv } = parts;
@@ -120,15 +118,15 @@ export class EngineHost {
   #expireLater(): void {
     const { kv, time } = this.#parts;
     if (!kv) return;
-    const { claims, endedClaims } = kv.stats();
-    // While some end there may be more.
-    const delayMs = endedClaims === this.#endedClaims ? REST_MS : 0;
-    this.#endedClaims = endedClaims;
-    this.#stopExpiring = claims === 0 && delayMs > 0 ? () => {} : time.after(delayMs, () => this.#expire(kv));
+    // At once while there is more; messages come in between.
+    const delayMs = kv.isExpiryBehind ? 0 : REST_MS;
+    const canExpire = kv.isExpiryBehind || kv.stats().claims > 0;
+    this.#stopExpiring = canExpire ? time.after(delayMs, () => this.#expire(kv)) : () => {};
   }
 
   #expire(kv: KvCache): void {
-    for (let look = 0; look < LOOKS; look += 1) kv.expire();
+    kv.expire();
+    for (let look = 1; look < LOOKS && kv.isExpiryBehind; look += 1) kv.expire();
     this.#wake();
   }
 

@@ -204,6 +204,8 @@ export interface KvCache {
    * found meanwhile, however late this is. Returns how many claims ended.
    */
   expire(): number;
+  /** Has the last `expire` left something for the next one? Pure, O(1); as of the last operation that looked at the clock. */
+  readonly isExpiryBehind: boolean;
   /** Ends the claims that fit the target, those of running requests included. O(claims x depth + pages that leave). */
   invalidate(target: InvalidationTarget): Invalidation;
   /** `invalidate` for a session that is over. */

@@ -118,6 +118,11 @@ export class Lifetimes {
     }
   }
 
+  /** Is something due that `expire` has not come to, or may it be, as of the last look at the clock? Pure, O(1). */
+  get isExpiryBehind(): boolean {
+    return this.#index.isExpiryBehind() || this.#idle.isBehind(this.#clock.nowMs);
+  }
+
   /** As much of it as there is work left for; the rest with the next `expire`. */
   #closeIdle(session: Session): void {
     for (const terms of session.terms) {

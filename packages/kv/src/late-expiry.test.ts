@@ -86,4 +86,43 @@ describe('times to live in the radix index', () => {
     expect(cache.stats()).toMatchObject({ sessions: 0, claims: 0, publishedPages: 0 });
     expectIdle(cache);
   });
+
+  it('say that they are behind until all that is due has ended, also after looks that only moved timers', () => {
+    const entries = 3 * EXPIRY_WORK;
+    const { cache, pass } = timed('radix', { pages: entries + 10 });
+    for (let entry = 0; entry < entries; entry++) {
+      const text = String.fromCharCode(entry, entry, entry, entry);
+      serve(cache, text, claim({ ttlMs: 70_000 }));
+    }
+    expect(cache.isExpiryBehind).toBe(false);
+    // Nothing is due, but the timers go to a finer wheel.
+    pass(69_900);
+    const ended: number[] = [];
+    do ended.push(cache.expire());
+    while (cache.isExpiryBehind);
+    expect(ended.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(ended)).toEqual(new Set([0]));
+    pass(100);
+    ended.length = 0;
+    do ended.push(cache.expire());
+    while (cache.isExpiryBehind);
+    expect(ended.reduce((sum, count) => sum + count)).toBe(entries);
+    expect(ended.length).toBeLessThan(20);
+    expectIdle(cache);
+  });
+
+  it('of idle sessions make it behind, too', () => {
+    const sessions = 2 * EXPIRY_WORK;
+    const { cache, pass } = timed('radix', { pages: sessions + 10, lifetimes: { sessionIdleMs: 100 } });
+    for (let session = 0; session < sessions; session++) serve(cache, 'aaaa', claim({ session: `s${session}` }));
+    pass(100);
+    let looks = 0;
+    do {
+      cache.expire();
+      looks++;
+    } while (cache.isExpiryBehind);
+    expect(looks).toBeGreaterThan(2);
+    expect(cache.stats()).toMatchObject({ sessions: 0, claims: 0, publishedPages: 0 });
+    expectIdle(cache);
+  });
 });

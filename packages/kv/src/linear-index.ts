@@ -186,6 +186,10 @@ export class LinearIndex implements PrefixIndex {
     this.#claims.endAll(terms, reason, work);
   }
 
+  isExpiryBehind(): boolean {
+    return this.#claims.isLate;
+  }
+
   expire(): void {
     this.#claims.expire();
   }

@@ -155,6 +155,10 @@ export class PagedKvCache implements KvCache {
     return index.endedClaims - before;
   }
 
+  get isExpiryBehind(): boolean {
+    return this.#parts.lifetimes.isExpiryBehind;
+  }
+
   invalidate(target: InvalidationTarget): Invalidation {
     assertTarget(target);
     const { clock, index, lifetimes, pool } = this.#parts;

@@ -127,6 +127,8 @@ export interface PrefixIndex {
   endAll(terms: ClaimTerms, reason: 'invalidated' | 'expired', work?: { left: number }): void;
   /** Ends claims whose time has come, as far as `work` reaches. */
   expire(work: { left: number }): void;
+  /** May there be claims whose time was over when the clock was read last? Pure, O(1). */
+  isExpiryBehind(): boolean;
   /** The node on the way to a locked node that ends after `pages` pages; `table` is its page table. May split. O(depth). */
   endOnWay(node: NodeId, pages: number, table: Int32Array): NodeId;
   /** Pages from the root to the node, and how many of them are not pinned. O(depth). */

@@ -182,6 +182,11 @@ export class RadixIndex implements PrefixIndex {
     this.#parts.claims.expire(work);
   }
 
+  isExpiryBehind(): boolean {
+    const { wheel, clock } = this.#parts;
+    return wheel.isBehind(clock.nowMs);
+  }
+
   endOnWay(node: NodeId, pages: number, table: Int32Array): NodeId {
     const { nodes } = this.#parts;
     let end = this.wayTo(node).pages;
@@ -256,10 +261,9 @@ export class RadixIndex implements PrefixIndex {
 
   /** Follows at most `limit` tokens through what lives now. */
   #follow(tokens: Uint32Array, limit: number, salt: string): RadixWalk {
-    const { roots, wheel, clock } = this.#parts;
-    const root = roots.find(salt);
+    const root = this.#parts.roots.find(salt);
     if (root === undefined) this.#walk.reset(NO_NODE);
-    else this.#walk.follow(root.node, tokens, limit, wheel.isBehind(clock.nowMs) ? 'checked' : 'trusted');
+    else this.#walk.follow(root.node, tokens, limit, this.isExpiryBehind() ? 'checked' : 'trusted');
     return this.#walk;
   }
 
