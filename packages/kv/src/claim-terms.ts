@@ -57,7 +57,7 @@ const NO_TAGS: readonly string[] = Object.freeze([]);
 export class TermsBook {
   readonly #byKey = new ShardedMap<string, ClaimTerms>();
   /** [BAND_COUNT] for each salt, the terms that say nothing but their band: those of most requests, found without making a key. */
-  readonly #plain = new Map<string, (ClaimTerms | undefined)[]>();
+  readonly #plain = new ShardedMap<string, (ClaimTerms | undefined)[]>();
   readonly #bySalt = new ShardedMap<string, TermsById>();
   readonly #byTag = new ShardedMap<string, TermsById>();
   /** Versions of a tag that have claims: name -> tag -> terms that have it. */

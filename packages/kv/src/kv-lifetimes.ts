@@ -1,5 +1,6 @@
 import type { CacheClock } from './cache-clock.ts';
 import { type ClaimTerms, type Session, type TermsBook, tagsOf } from './claim-terms.ts';
+import { ObjectColumn } from './growing-columns.ts';
 import type { AcquireRequest } from './kv-cache.ts';
 import type { LeaseLifetime } from './lease-lifetime.ts';
 import type { ClaimOptions, InvalidationTarget, LifetimeDefaults, TagLifetime } from './lifetimes.ts';
@@ -21,7 +22,7 @@ export class Lifetimes {
   readonly #defaults: LifetimeDefaults;
   /** Idle limits, by session id. */
   readonly #idle: TimingWheel;
-  readonly #sessions: (Session | undefined)[] = [];
+  readonly #sessions = new ObjectColumn<Session>(64);
   readonly #work = { left: 0 };
 
   constructor(index: PrefixIndex, book: TermsBook, clock: CacheClock, defaults: LifetimeDefaults) {
@@ -32,7 +33,8 @@ export class Lifetimes {
     this.#idle = new TimingWheel(clock.nowMs);
     book.onSessionGone = ({ id }) => {
       this.#idle.stop(id);
-      this.#sessions[id] = undefined;
+      this.#sessions.reserve(id + 1);
+      this.#sessions.set(id, undefined);
     };
   }
 
@@ -94,7 +96,8 @@ export class Lifetimes {
     session.lastUsedMs = this.#clock.nowMs;
     const { sessionIdleMs } = this.#defaults;
     if (sessionIdleMs === undefined || this.#idle.isRunning(session.id)) return;
-    this.#sessions[session.id] = session;
+    this.#sessions.reserve(session.id + 1);
+    this.#sessions.set(session.id, session);
     this.#idle.start(session.id, this.#clock.nowMs + sessionIdleMs);
   }
 
@@ -111,7 +114,7 @@ export class Lifetimes {
     this.#index.expire(work);
     const { sessionIdleMs = NEVER } = this.#defaults;
     for (let id = this.#nextIdle(); id !== 0; id = this.#nextIdle()) {
-      const session = this.#sessions[id] as Session;
+      const session = this.#sessions.get(id) as Session;
       const idleAt = (session.leases > 0 ? this.#clock.nowMs : session.lastUsedMs) + sessionIdleMs;
       if (idleAt > this.#clock.nowMs) this.#idle.start(id, idleAt);
       else this.#closeIdle(session);

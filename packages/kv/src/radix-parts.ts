@@ -56,8 +56,7 @@ export function createRadixParts({
   // A claim a page, and some for running requests; more claims than that (many sessions at the same places) make the columns grow.
   const capacity = pool.pages + 64;
   const columns = new ClaimColumns(capacity);
-  const wheel = new TimingWheel(clock.nowMs);
-  wheel.reserve(capacity);
+  const wheel = new TimingWheel(clock.nowMs, capacity);
   const times = new ClaimTimes({ nodes, columns, wheel, clock });
   const base = {
     pageSize,

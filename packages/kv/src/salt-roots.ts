@@ -1,4 +1,5 @@
 import type { RadixNodes } from './radix-nodes.ts';
+import { ShardedMap } from './sharded-map.ts';
 import { TokenDigest } from './token-digest.ts';
 import type { NodeId } from './units.ts';
 
@@ -13,8 +14,8 @@ export interface SaltRoot {
 /** One tree per salt that has pages or leases; a root goes with the last of them, so that millions of salts leave nothing behind. */
 export class SaltRoots {
   readonly #nodes: RadixNodes;
-  readonly #bySalt = new Map<string, SaltRoot>();
-  readonly #byNode = new Map<NodeId, SaltRoot>();
+  readonly #bySalt = new ShardedMap<string, SaltRoot>();
+  readonly #byNode = new ShardedMap<NodeId, SaltRoot>();
   readonly #digest = new TokenDigest();
 
   constructor(nodes: RadixNodes) {
@@ -30,7 +31,7 @@ export class SaltRoots {
   }
 
   salts(): string[] {
-    return [...this.#bySalt.keys()];
+    return [...this.#bySalt.values()].map(({ salt }) => salt);
   }
 
   findOrCreate(salt: string): SaltRoot {

@@ -1,3 +1,5 @@
+import { Float64Column, Int32Column } from './growing-columns.ts';
+
 const SLOT_BITS = 6;
 const SLOTS = 2 ** SLOT_BITS;
 // 64^7 ms are 139 years.
@@ -18,20 +20,25 @@ export class TimingWheel {
   /** Tick that the wheel has come to: everything before it was handed out. */
   #tick = 0;
   readonly #heads = new Int32Array(LEVELS * SLOTS);
-  // [capacity] by id; id 0 is never used.
-  #next = new Int32Array(64);
-  #previous = new Int32Array(64);
+  // By id; id 0 is never used.
+  readonly #next: Int32Column;
+  readonly #previous: Int32Column;
   /** Place in `heads` + 1; 0: not running. */
-  #place = new Int32Array(64);
-  #due = new Float64Array(64);
+  readonly #place: Int32Column;
+  readonly #due: Float64Column;
   count = 0;
 
-  constructor(nowMs: number) {
+  /** @param foreseen ids below it have their memory from the start. */
+  constructor(nowMs: number, foreseen = 64) {
     this.#originMs = nowMs;
+    this.#next = new Int32Column(foreseen);
+    this.#previous = new Int32Column(foreseen);
+    this.#place = new Int32Column(foreseen);
+    this.#due = new Float64Column(foreseen);
   }
 
   isRunning(id: number): boolean {
-    return (this.#place[id] ?? 0) !== 0;
+    return (this.#place.get(id) ?? 0) !== 0;
   }
 
   /** Makes the timer due at a time; one that has passed is due at once. Restarts it when it runs. O(1). */
@@ -39,7 +46,7 @@ export class TimingWheel {
     this.#reserve(id);
     if (this.isRunning(id)) this.stop(id);
     // Late by less than a millisecond at most, never early.
-    this.#due[id] = Math.max(this.#tick, Math.ceil(dueMs - this.#originMs));
+    this.#due.set(id, Math.max(this.#tick, Math.ceil(dueMs - this.#originMs)));
     this.#insert(id);
     this.count++;
   }
@@ -48,7 +55,7 @@ export class TimingWheel {
   stop(id: number): void {
     if (!this.isRunning(id)) return;
     this.#unlink(id);
-    this.#place[id] = 0;
+    this.#place.set(id, 0);
     this.count--;
   }
 
@@ -118,7 +125,7 @@ export class TimingWheel {
 
   #insert(id: number): void {
     // What lies beyond the horizon is handed out there, and started again by whoever looks at it.
-    const due = Math.min(this.#due[id] as number, HORIZON);
+    const due = Math.min(this.#due.get(id), HORIZON);
     let level = 0;
     while (
       level < LEVELS - 1 &&
@@ -128,40 +135,26 @@ export class TimingWheel {
     }
     const place = this.#placeAt(level, due);
     const head = this.#heads[place] as number;
-    this.#next[id] = head;
-    this.#previous[id] = 0;
-    if (head !== 0) this.#previous[head] = id;
+    this.#next.set(id, head);
+    this.#previous.set(id, 0);
+    if (head !== 0) this.#previous.set(head, id);
     this.#heads[place] = id;
-    this.#place[id] = place + 1;
+    this.#place.set(id, place + 1);
   }
 
   #unlink(id: number): void {
-    const next = this.#next[id] as number;
-    const previous = this.#previous[id] as number;
-    if (next !== 0) this.#previous[next] = previous;
-    if (previous !== 0) this.#next[previous] = next;
-    else this.#heads[(this.#place[id] as number) - 1] = next;
+    const next = this.#next.get(id);
+    const previous = this.#previous.get(id);
+    if (next !== 0) this.#previous.set(next, previous);
+    if (previous !== 0) this.#next.set(previous, next);
+    else this.#heads[this.#place.get(id) - 1] = next;
   }
 
   #reserve(id: number): void {
     if (id < this.#next.length) return;
-    const capacity = Math.max(id + 1, this.#next.length * 2);
-    this.reserve(capacity);
-  }
-
-  /** Takes memory for ids below `capacity` at once. */
-  reserve(capacity: number): void {
-    if (capacity <= this.#next.length) return;
-    const grown = (column: Int32Array) => {
-      const copy = new Int32Array(capacity);
-      copy.set(column);
-      return copy;
-    };
-    this.#next = grown(this.#next);
-    this.#previous = grown(this.#previous);
-    this.#place = grown(this.#place);
-    const due = new Float64Array(capacity);
-    due.set(this.#due);
-    this.#due = due;
+    this.#next.reserve(id + 1);
+    this.#previous.reserve(id + 1);
+    this.#place.reserve(id + 1);
+    this.#due.reserve(id + 1);
   }
 }

@@ -160,4 +160,23 @@ describe('StoredPages', () => {
     expect(found).toHaveLength(64);
     expect(found[0]?.tags).toEqual(['own']);
   });
+
+  it('forgets what the 65th claim of a page says, and keeps the page as long as the others', () => {
+    const claimed = Array.from({ length: 65 }, (_, n) => ({ ...plain, tags: [`t${n}`], ttlMs: 1_000 + n }));
+    const stored = open(
+      [
+        page(
+          -1,
+          [1, 2],
+          claimed.map((_, n) => n),
+        ),
+      ],
+      claimed,
+    );
+    const tags = stored.claimsOf(0, 0).flatMap((claim) => claim.tags);
+    expect(tags).toEqual(claimed.slice(0, 64).flatMap((claim) => claim.tags));
+    // Where earlier ones are over there is room for it.
+    expect(stored.claimsOf(0, 1_000).flatMap((claim) => claim.tags)).toContain('t64');
+    expect(stored.match(ask([1, 2]), 1_000)).toEqual([0]);
+  });
 });
