@@ -157,9 +157,7 @@ export class LinearIndex implements PrefixIndex {
 
   removeAll(): number {
     const salts = new Set(this.#entries.all.filter(isLive).map((entry) => entry.salt));
-    let pages = 0;
-    for (const salt of salts) pages += this.remove(salt);
-    return pages;
+    return [...salts].reduce((pages, salt) => pages + this.remove(salt), 0);
   }
 
   hold(node: NodeId, terms: ClaimTerms): ClaimId {
@@ -186,9 +184,7 @@ export class LinearIndex implements PrefixIndex {
     this.#claims.endAll(terms, reason, work);
   }
 
-  isExpiryBehind(): boolean {
-    return this.#claims.isLate;
-  }
+  readonly isExpiryBehind = (): boolean => this.#claims.isLate;
 
   expire(): void {
     this.#claims.expire();
