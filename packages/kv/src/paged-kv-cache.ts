@@ -141,9 +141,8 @@ export class PagedKvCache implements KvCache {
   clear(salt?: string): number {
     const { index } = this.#parts;
     const pages = salt === undefined ? index.removeAll() : index.remove(salt);
-    if (this.#events.isRecording) {
+    if (this.#events.isRecording)
       this.#events.tell({ kind: 'cleared', medium: 'memory', ...(salt === undefined ? {} : { salt }) });
-    }
     return pages;
   }
 
