@@ -11,6 +11,7 @@ import { assembleEngine, type EngineParts } from './engine-parts.ts';
 import { EngineError } from './errors.ts';
 import { readDefaultMaxTokens } from './generation-config.ts';
 import type { ModelRunner } from './model-runner.ts';
+import { multipliesBytesExactly } from './ort/integer-products.ts';
 import { OrtRunner } from './ort/ort-runner.ts';
 import { PastRunner } from './ort/past-runner.ts';
 import type { SessionOptions } from './ort/session.ts';
@@ -32,16 +33,26 @@ export interface OpenOptions {
   readonly model: ModelSource;
   readonly config: EngineConfig;
   readonly onProgress: (progress: OpenProgress) => void;
+  /** Asked for weights in `w8a8` alone. Default: the runtime is. */
+  readonly isExact?: () => Promise<boolean>;
 }
 
 /** Compiles or finds the graph, loads it, reserves the pools. Throws the typed errors of graph, text and this package. */
-export async function openModel({ model, config, onProgress }: OpenOptions): Promise<EngineParts> {
+export async function openModel({
+  model,
+  config,
+  onProgress,
+  isExact = multipliesBytesExactly,
+}: OpenOptions): Promise<EngineParts> {
   const { contextTokens = 0 } = config;
+  // Before the graph is looked for: a cache folder may have come from another machine.
+  const unsignedCodes = config.weights === 'w8a8' && model.onnxFile === undefined && !(await isExact());
   const compiled = await compileModel(model, {
     weights: config.weights,
     kvType: config.kvType,
     deterministic: config.deterministic,
     ...(config.trims && { trims: config.trims }),
+    unsignedCodes,
     levels: LEVEL_COUNT,
     cacheFolder: config.cacheFolder ?? cacheFolder(process.env),
     ...(contextTokens > COMPILED_CONTEXT_TOKENS ? { contextTokens } : {}),

@@ -204,6 +204,7 @@ describe('compileModel', () => {
     ['a context beyond the model', { contextTokens: 257 }, /contextTokens is 257: give 1 to the model's 256/],
     ['no context', { contextTokens: 0 }, /contextTokens is 0/],
     ['an unknown option', { level: 3 }, /level is unknown: give weights, kvType, deterministic, levels,/],
+    ['codes that are neither', { unsignedCodes: 'no' }, /unsignedCodes is "no": give true or false/],
     ['no cache folder', { cacheFolder: '' }, /cacheFolder is ""/],
   ];
   it.each(options)('refuses %s', async (_, given, message) => {
@@ -228,7 +229,7 @@ describe('compileModel', () => {
     });
   });
 
-  it.each(['q8', 'q4'] as const)('quantises biases, uneven widths and shards to %s', async (weights) => {
+  it.each(['q8', 'q4', 'w8a8'] as const)('quantises biases, uneven widths and shards to %s', async (weights) => {
     const config = { attention_bias: true, mlp_bias: true, tie_word_embeddings: true };
     const model = writeModel(join(scratch, `biased-${weights}`), { dtype: 'BF16', config, shards: 3 });
     const [exact, packed] = [await open(model.folder), await open(model.folder, { weights })];
@@ -241,7 +242,29 @@ describe('compileModel', () => {
     await exact.close();
     await packed.close();
     const gap = deviation(made[1]?.lastLogits as Float32Array, made[0]?.lastLogits as Float32Array);
-    expect(gap).toBeLessThan(weights === 'q8' ? 0.05 : 0.5);
+    expect(gap).toBeLessThan(weights === 'q4' ? 0.5 : 0.05);
     expect(gap).toBeGreaterThan(0);
+  });
+
+  it('gives the same bits with signed and with unsigned codes, under another name; other formats are what they are', async () => {
+    const config = { attention_bias: true, tie_word_embeddings: true };
+    const { folder } = writeModel(join(scratch, 'unsigned'), { config });
+    const answers: number[][] = [];
+    for (const unsignedCodes of [false, true]) {
+      const session = await open(folder, { weights: 'w8a8', unsignedCodes });
+      const driver = new PagedDriver(session, { pages: 4, pageSize: 4 });
+      const { ids, lastLogits } = await generate(driver, [3, 17, 42, 8, 31, 25], { count: 4 });
+      await session.close();
+      answers.push([...ids, ...lastLogits]);
+    }
+    expect(answers[0]).toHaveLength(4 + 50);
+    expect(answers[1]).toEqual(answers[0]);
+    const namesOf = async (weights: 'w8a8' | 'q8') => {
+      const compile = (unsignedCodes: boolean) =>
+        compileModel(folder, { levels: 1, cacheFolder: join(scratch, 'cache'), weights, unsignedCodes });
+      return new Set([(await compile(false)).fingerprint, (await compile(true)).fingerprint]).size;
+    };
+    expect(await namesOf('w8a8')).toBe(2);
+    expect(await namesOf('q8')).toBe(1);
   });
 });

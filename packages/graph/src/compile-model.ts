@@ -64,6 +64,7 @@ export async function compileModel(model: string | ModelSource, options: Compile
       levels,
       contextTokens,
       ...(trims && { trims }),
+      ...(compilation.unsignedCodes && { unsignedCodes: true as const }),
       ...ropeSetting(compilation),
     };
     const name = await fingerprint({ config: fields, files: files.files, ...settings });
@@ -128,8 +129,8 @@ function ropeSetting({ description, ropeContextTokens }: Compilation): { readonl
 
 /** Builds the graph, which checks every weight that it needs, before anything is written. */
 function prepare(compilation: Compilation, files: WeightFiles): PreparedGraph {
-  const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: compilation.weights };
-  const { description, ropeContextTokens } = compilation;
+  const { description, ropeContextTokens, weights: format, unsignedCodes } = compilation;
+  const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format, unsignedCodes };
   buildDecoder(build, description, ropeContextTokens);
   const graph = lowerPagedAttention(build.graph, compilation);
   return { graph, placement: placeWeights(graph, files) };

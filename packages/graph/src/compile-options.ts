@@ -11,6 +11,7 @@ const optionNames: readonly string[] = [
   'contextTokens',
   'ropeContextTokens',
   'trims',
+  'unsignedCodes',
   'cacheFolder',
   'onProgress',
 ];
@@ -26,6 +27,7 @@ export interface CheckedOptions {
   readonly levels: number;
   readonly contextTokens: number;
   readonly ropeContextTokens: number;
+  readonly unsignedCodes: boolean;
   readonly cacheFolder: string;
   readonly onProgress: NonNullable<CompileOptions['onProgress']>;
 }
@@ -46,12 +48,14 @@ export function checkOptions(context: ModelContext, options: CompileOptions): Ch
     kvType = 'f32',
     deterministic = false,
     levels,
+    unsignedCodes = false,
     cacheFolder,
     onProgress = () => {},
   } = options;
   if (!WEIGHT_FORMATS.includes(weights)) throw wrongOption('weights', weights, WEIGHT_FORMATS.join(', '));
   if (!kvTypes.includes(kvType)) throw wrongOption('kvType', kvType, kvTypes.join(', '));
   if (typeof deterministic !== 'boolean') throw wrongOption('deterministic', deterministic, 'true or false');
+  if (typeof unsignedCodes !== 'boolean') throw wrongOption('unsignedCodes', unsignedCodes, 'true or false');
   if (!Number.isInteger(levels) || levels < 1 || levels > MAX_LEVELS)
     throw wrongOption('levels', levels, `1 to ${MAX_LEVELS}`);
   if (typeof cacheFolder !== 'string' || cacheFolder === '') throw wrongOption('cacheFolder', cacheFolder, 'a path');
@@ -69,6 +73,7 @@ export function checkOptions(context: ModelContext, options: CompileOptions): Ch
     levels,
     contextTokens,
     ropeContextTokens,
+    unsignedCodes: unsignedCodes && weights === 'w8a8',
     cacheFolder: resolve(cacheFolder),
     onProgress,
   };

@@ -114,6 +114,11 @@ export interface CompileOptions {
   readonly ropeContextTokens?: number;
   /** Default: nothing is taken away. Not for ONNX exports. */
   readonly trims?: ModelTrims;
+  /**
+   * Codes of `w8a8` matrices are unsigned bytes, the code of 0 being 128: the same answers, bit for bit, more slowly. For processors whose products of
+   * unsigned with signed bytes saturate (x64 without VNNI; `integerProbe` tells). Default false; other formats are the same with it.
+   */
+  readonly unsignedCodes?: boolean;
   /** Where compiled graphs are kept; see `cacheFolder()`. */
   readonly cacheFolder: string;
   /**

@@ -16,7 +16,7 @@ interface OrtSession {
 }
 
 interface Ort {
-  readonly InferenceSession: { create(file: string, options: object): Promise<OrtSession> };
+  readonly InferenceSession: { create(file: string | Uint8Array, options: object): Promise<OrtSession> };
   readonly Tensor: new (
     type: string,
     data: Float32Array | Int32Array | Uint16Array | Uint8Array | Int8Array | BigInt64Array,

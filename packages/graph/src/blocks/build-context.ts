@@ -7,4 +7,6 @@ export interface BuildContext {
   readonly graph: GraphBuilder;
   readonly weights: TensorSource;
   readonly format: WeightFormat;
+  /** As the compile option says. Default false. */
+  readonly unsignedCodes?: boolean;
 }

@@ -103,14 +103,15 @@ function projectInBlocks(build: BuildContext, x: Value, projections: readonly Li
 function projectIntegers(build: BuildContext, x: Value, projections: readonly LinearDescription[]): Value {
   const { graph } = build;
   const { into, out, tensors, transposed } = stack(build, projections);
+  const unsigned = build.unsignedCodes ?? false;
   const name = `${tensors.join('+')}.w8`;
   const codes = graph.weight(
-    { name, type: 'int8', shape: [into, out] },
-    { kind: 'quantized-columns', tensors, transposed, part: 'codes' },
+    { name, type: unsigned ? 'uint8' : 'int8', shape: [into, out] },
+    { kind: 'quantized-columns', tensors, transposed, unsigned, part: 'codes' },
   );
   const scales = graph.weight(
     { name: `${name}.scales`, type: 'float32', shape: [out] },
-    { kind: 'quantized-columns', tensors, transposed, part: 'scales' },
+    { kind: 'quantized-columns', tensors, transposed, unsigned, part: 'scales' },
   );
   const shape = [...x.shape.slice(0, -1), out];
   const rows = roundInput(graph, x);
@@ -118,7 +119,7 @@ function projectIntegers(build: BuildContext, x: Value, projections: readonly Li
     {
       operator: 'MatMulIntegerToFloat',
       domain: 'com.microsoft',
-      inputs: [rows.codes, codes, rows.step, scales, rows.zero],
+      inputs: [rows.codes, codes, rows.step, scales, rows.zero, unsigned ? rows.zero : null],
     },
     'float32',
     shape,

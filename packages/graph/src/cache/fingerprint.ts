@@ -17,6 +17,8 @@ export interface FingerprintParts {
   readonly contextTokens: number;
   /** What was taken from the model; absent: nothing. */
   readonly trims?: object;
+  /** Only where it changes something. */
+  readonly unsignedCodes?: true;
   /** Only when a rope follows it. */
   readonly ropeContextTokens?: number;
 }

@@ -129,6 +129,8 @@ export type WeightSource =
       readonly kind: 'quantized-columns';
       readonly tensors: readonly string[];
       readonly transposed?: boolean;
+      /** Codes are unsigned bytes, the code of 0 being 128. */
+      readonly unsigned: boolean;
       readonly part: QuantizedPart;
     }
   /** Float32 vectors, one after the other. */

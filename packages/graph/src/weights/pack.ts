@@ -160,14 +160,15 @@ class Packer {
     source: Extract<WeightSource, { kind: 'quantized-columns' }>,
     runs: { readonly codes: PackedRun; readonly scales: PackedRun },
   ): Promise<void> {
-    const codes = new Int8Array(runs.codes.bytes);
+    const codes = source.unsigned ? new Uint8Array(runs.codes.bytes) : new Int8Array(runs.codes.bytes);
+    const zero = source.unsigned ? 128 : 0;
     let firstColumn = 0;
     for (const name of source.tensors) {
       const tensor = this.#tensor(name);
       const columns = tensor.shape[source.transposed ? 0 : 1] as number;
       for await (const { firstRow, rowCount, elements } of floatRows(tensor, source.transposed)) {
         const scales = new Float32Array(rowCount);
-        const spoiled = quantizeColumns(elements, columns, { codes, firstColumn, scales });
+        const spoiled = quantizeColumns(elements, columns, { codes, zero, firstColumn, scales });
         if (spoiled !== undefined) throw notFinite(tensor, firstRow + spoiled);
         await this.#write(runs.scales, scales);
         firstColumn += rowCount;

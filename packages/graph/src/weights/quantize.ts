@@ -63,16 +63,20 @@ export function quantizeRows(rows: Float32Array, layout: QuantizedLayout, into: 
 /** Largest code of a row that has one scale: symmetric, so that 0 is met exactly and a negated row has negated codes. */
 const MOST_CODE = 127;
 
+export interface QuantizedColumns {
+  readonly codes: Int8Array | Uint8Array;
+  /** The code of 0: 0 for signed codes, 128 for unsigned ones. */
+  readonly zero: number;
+  readonly firstColumn: number;
+  readonly scales: Float32Array;
+}
+
 /**
  * Quantises rows [rows, columns] with one scale each into columns `firstColumn`... of `codes` [columns, codes.length / columns]: a row becomes a column.
- * Scales are such that element = code x scale. Returns the index of the first row that holds an infinity or NaN, or undefined.
+ * Scales are such that element = (code - zero) x scale. Returns the index of the first row that holds an infinity or NaN, or undefined.
  */
-export function quantizeColumns(
-  rows: Float32Array,
-  columns: number,
-  into: { readonly codes: Int8Array; readonly firstColumn: number; readonly scales: Float32Array },
-): number | undefined {
-  const { codes, firstColumn, scales } = into;
+export function quantizeColumns(rows: Float32Array, columns: number, into: QuantizedColumns): number | undefined {
+  const { codes, zero, firstColumn, scales } = into;
   const width = codes.length / columns;
   for (let row = 0; row < rows.length / columns; row += 1) {
     const begin = row * columns;
@@ -84,7 +88,7 @@ export function quantizeColumns(
     let at = firstColumn + row;
     for (let column = 0; column < columns; column += 1, at += width) {
       const code = Math.round((rows[begin + column] as number) * inverse);
-      codes[at] = Math.max(-MOST_CODE, Math.min(MOST_CODE, code));
+      codes[at] = zero + Math.max(-MOST_CODE, Math.min(MOST_CODE, code));
     }
   }
   return undefined;
