@@ -25,6 +25,17 @@ export function numberFrom(variable: string, otherwise: number): number {
   return endWith(variable, `it is ${JSON.stringify(text)}, give a positive number`);
 }
 
+/** The choice that a variable names, or what is taken without one. */
+export function choiceFrom<Choice extends string>(
+  variable: string,
+  choices: readonly Choice[],
+  otherwise: Choice,
+): Choice {
+  const text = process.env[variable] ?? otherwise;
+  const chosen = choices.find((choice) => choice === text);
+  return chosen ?? endWith(variable, `it is ${JSON.stringify(text)}, give ${choices.join(', ')}`);
+}
+
 /** Effect: says on standard error what is wrong, and ends the process. */
 export function endWith(what: string, problem: string): never {
   process.stderr.write(`${what}: ${problem}.\n`);

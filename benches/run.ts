@@ -7,6 +7,7 @@ import { runCacheOnOff } from './cache-on-off/cache-on-off.ts';
 import { runEventLoop } from './engine/event-loop.ts';
 import { runStepShare } from './engine/step-share.ts';
 import { runWarmStart } from './engine/warm-start.ts';
+import { benchWeights, USUAL_WEIGHTS } from './engine/workload.ts';
 import { runLoadBench } from './load/load-bench.ts';
 import { runMemoryBench } from './load/memory-bench.ts';
 import { describeMachine } from './machine.ts';
@@ -60,6 +61,10 @@ async function main(): Promise<void> {
   const unknown = names.filter((name) => !Object.hasOwn(benches, name));
   if (unknown.length > 0) {
     endWith('bench', `there is no ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
+  }
+  const weights = benchWeights();
+  if (values.save && weights !== USUAL_WEIGHTS) {
+    endWith('bench', `results are kept of ${USUAL_WEIGHTS} weights, and OCTAVO_BENCH_WEIGHTS is ${weights}`);
   }
   const effort: BenchEffort = values.smoke ? 'smoke' : 'full';
   const machine = describeMachine();

@@ -1,7 +1,7 @@
 import { type Engine, openEngine } from 'octavo';
 import type { BenchEffort } from '../micro/measure.ts';
 import { checkGoldens } from './check.ts';
-import { benchCache, benchModel, type ShapeName, shapes, sharedPrompts } from './workload.ts';
+import { benchCache, benchModel, benchWeights, type ShapeName, shapes, sharedPrompts } from './workload.ts';
 
 interface DecodeSetting {
   readonly shape: ShapeName;
@@ -48,9 +48,10 @@ export async function withBenchEngine<Value>(
   const cacheFolder = benchCache();
   const checked = await checkGoldens(mode, cacheFolder);
   const model = await benchModel(shape);
+  const weights = benchWeights();
   const engine = await openEngine(model, {
     mode,
-    weights: 'q4',
+    weights,
     cacheFolder,
     commitMemory: 'open',
     maxSequences: SEQUENCES,
@@ -70,7 +71,7 @@ export async function withBenchEngine<Value>(
       await Promise.all(requests.map((request) => request.result()));
     }
     const prompts = promptsOf(WARM_UP_ROUNDS);
-    return await work({ engine, title: `${shape} q4`, newTokens, prompts, checked });
+    return await work({ engine, title: `${shape} ${weights}`, newTokens, prompts, checked });
   } finally {
     await engine.close();
   }

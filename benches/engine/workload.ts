@@ -1,6 +1,8 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { WEIGHT_FORMATS, type WeightFormat } from '@octavo/graph';
+import { choiceFrom } from '../arguments.ts';
 import { makeRandomLlama } from '../models/random-llama.ts';
 import { joined, seededIds } from '../token-ids.ts';
 
@@ -55,6 +57,14 @@ export type ShapeName = keyof typeof shapes;
 /** Where bench models and their compiled graphs are kept between runs: OCTAVO_BENCH_FOLDER, else the platform's temporary folder. */
 export function benchFolder(): string {
   return process.env.OCTAVO_BENCH_FOLDER ?? join(tmpdir(), 'octavo-bench');
+}
+
+/** What kept results are of. */
+export const USUAL_WEIGHTS: WeightFormat = 'q4';
+
+/** Format of the weights of workloads (storefront, voice, agents, long), step-share and event-loop: OCTAVO_BENCH_WEIGHTS, else `q4`. */
+export function benchWeights(): WeightFormat {
+  return choiceFrom('OCTAVO_BENCH_WEIGHTS', WEIGHT_FORMATS, USUAL_WEIGHTS);
 }
 
 /** Where benches keep compiled graphs. */

@@ -13,7 +13,7 @@ export async function memoryAgainstPrediction(shape: ShapeName): Promise<BenchRo
   const { contextTokens, vocabulary } = shapes[shape];
   const prompt = [...seededIds(40, contextTokens - NEW_TOKENS, vocabulary)];
   const rows: BenchRow[] = [];
-  for (const weights of ['q4', 'f32'] as const) {
+  for (const weights of ['q4', 'w8a8', 'f32'] as const) {
     // The null page, and the page that admission keeps free.
     const pages = 2 + contextTokens / PAGE_TOKENS;
     const options: EngineOptions = { weights, cacheFolder: benchCache(), pages, maxSequences: 1 };

@@ -19,6 +19,7 @@ const variants: Readonly<Record<string, EngineOptions>> = {
   'int8 pages': { kvType: 'int8' },
   deterministic: { deterministic: true },
   'threads that sleep': { spinning: false },
+  'w8a8 weights': { weights: 'w8a8' },
 };
 
 interface Variant {
@@ -108,7 +109,7 @@ function rowsOf(opened: readonly Variant[]): BenchRow[] {
       ),
       row('answers that part at a tie, cold and warm', '', [agreement.ties]),
       row("widest of these ties, of the logits' spread", '%', [100 * agreement.widest]),
-      ...(name === plain.name ? [] : [row('time against float32 pages', 'x', ratios, aims[name])]),
+      ...(name === plain.name ? [] : [row('time against q4 weights and float32 pages', 'x', ratios, aims[name])]),
     ];
   });
 }

@@ -1,6 +1,6 @@
 /** Requests a second, output tokens a second and time to first token of each workload, in every variant. */
 import { type EngineOptions, openEngine, shippedModel } from 'octavo';
-import { benchCache, benchModel, type ShapeName, shapes } from '../engine/workload.ts';
+import { benchCache, benchModel, benchWeights, type ShapeName, shapes, USUAL_WEIGHTS } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { median, spreadOf } from '../statistics.ts';
@@ -79,14 +79,15 @@ export async function runThroughput(name: string, effort: BenchEffort): Promise<
   });
   const results = await serveVariants(workload, { model, options, runs: smoke ? 1 : RUNS });
   process.stdout.write(`${workload.about}\n`);
-  return results.flatMap((result) => rowsOf(name, result));
+  const weights = options.weights === undefined || options.weights === USUAL_WEIGHTS ? '' : ` ${options.weights}`;
+  return results.flatMap((result) => rowsOf(`${name}${weights}`, result));
 }
 
 async function random(shape: ShapeName, workload: Workload, options: EngineOptions = {}): Promise<Plan> {
   return {
     workload,
     model: await benchModel(shape),
-    options: { weights: 'q4', cacheFolder: benchCache(), maxSequences: AT_A_TIME, ...options },
+    options: { weights: benchWeights(), cacheFolder: benchCache(), maxSequences: AT_A_TIME, ...options },
   };
 }
 

@@ -58,7 +58,7 @@ describe('octavo generate', () => {
     expect(result).not.toHaveProperty('text');
   });
 
-  it.each(['q8', 'q4'])('answers with weights stored as %s', async (weights) => {
+  it.each(['q8', 'q4', 'w8a8'])('answers with weights stored as %s', async (weights) => {
     const result = await octavoJson<Generated>(['generate', '--prompt', TIMER, '--weights', weights]);
     expect(result.text).toContain('imer');
   });

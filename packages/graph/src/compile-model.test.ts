@@ -212,22 +212,25 @@ describe('compileModel', () => {
     await expect(compiling).rejects.toMatchObject({ code: 'OPTION_INVALID', message: expect.stringMatching(message) });
   });
 
-  it('refuses to quantise what is not finite, and names the tensor', async () => {
-    const name = 'model.layers.1.mlp.up_proj.weight';
-    const model = writeModel(join(scratch, 'nan'), {
-      edit: (tensors) =>
-        tensors.map((tensor) =>
-          tensor.name === name ? { ...tensor, floats: tensor.floats.with(30, Number.NaN) } : tensor,
-        ),
-    });
-    const cacheFolder = join(scratch, 'nan-cache');
-    const compiling = compileModel(model.folder, { levels: 1, cacheFolder, weights: 'q4' });
-    await expect(compiling).rejects.toMatchObject({
-      code: 'TENSOR_NOT_FINITE',
-      tensor: name,
-      message: expect.stringMatching(/in row 1:/),
-    });
-  });
+  it.each(['q4', 'w8a8'] as const)(
+    'refuses to quantise to %s what is not finite, and names the tensor',
+    async (weights) => {
+      const name = 'model.layers.1.mlp.up_proj.weight';
+      const model = writeModel(join(scratch, `nan-${weights}`), {
+        edit: (tensors) =>
+          tensors.map((tensor) =>
+            tensor.name === name ? { ...tensor, floats: tensor.floats.with(30, Number.NaN) } : tensor,
+          ),
+      });
+      const cacheFolder = join(scratch, 'nan-cache');
+      const compiling = compileModel(model.folder, { levels: 1, cacheFolder, weights });
+      await expect(compiling).rejects.toMatchObject({
+        code: 'TENSOR_NOT_FINITE',
+        tensor: name,
+        message: expect.stringMatching(/in row 1:/),
+      });
+    },
+  );
 
   it.each(['q8', 'q4', 'w8a8'] as const)('quantises biases, uneven widths and shards to %s', async (weights) => {
     const config = { attention_bias: true, mlp_bias: true, tie_word_embeddings: true };

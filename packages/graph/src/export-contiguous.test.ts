@@ -83,6 +83,7 @@ describe('exportContiguous', () => {
     ['plain', 'f32'],
     ['fused', 'f32'],
     ['plain', 'q4'],
+    ['plain', 'w8a8'],
   ] as const)(
     'answers as the goldens of the shipped model do, with %s attention and %s weights',
     async (attention, weights) => {

@@ -59,10 +59,11 @@ describe('the compiled shopkeeper', () => {
     });
   });
 
-  // Measured: 20 of 20 with both; the slack is for processors whose integer products round otherwise.
+  // Measured: 20 of 20 with each; the slack is for processors whose integer products round otherwise.
   const formats = [
     ['q8', 18],
     ['q4', 16],
+    ['w8a8', 18],
   ] as const;
   it.each(formats)('gives mostly the same answers with %s weights', async (weights, least) => {
     const { ids } = await answerAll(weights);

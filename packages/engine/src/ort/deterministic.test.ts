@@ -14,6 +14,7 @@ const formats: readonly Pick<CompileOptions, 'weights' | 'kvType'>[] = [
   { weights: 'f32', kvType: 'f32' },
   { weights: 'q4', kvType: 'int8' },
   { weights: 'q8', kvType: 'f16' },
+  { weights: 'w8a8', kvType: 'int8' },
 ];
 
 /** Prompts with common beginnings: two trunks, cut anywhere, with endings of their own. */

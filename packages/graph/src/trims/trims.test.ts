@@ -76,7 +76,7 @@ describe('a trimmed model', () => {
 
   it.each(['mean', 'first'] as const)('with half the K/V heads has the %s of its neighbours', async (by) => {
     const biased = { attention_bias: true };
-    for (const format of ['f32', 'q8'] as const) {
+    for (const format of ['f32', 'q8', 'w8a8'] as const) {
       const trims: ModelTrims = { kvHeads: 2, kvHeadsBy: by };
       const trimmed = await compile(model({ config: biased }), { trims, weights: format });
       const edit = (tensors: TestTensor[]) =>

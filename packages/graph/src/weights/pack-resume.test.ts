@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compileModel } from '../compile-model.ts';
-import type { CompiledModel } from '../compiled-model.ts';
+import type { CompiledModel, WeightFormat } from '../compiled-model.ts';
 import { writeModel } from '../model-folder.testing.ts';
 
 let folder: string;
@@ -26,11 +26,11 @@ afterEach(() => rmSync(folder, { recursive: true }));
 /** Rope tables come first: 64 positions of 8 cosines. */
 const FIRST_WEIGHT_BYTES = 64 * 8 * 4;
 
-const compile = (into = cache): Promise<CompiledModel> =>
-  compileModel(model, { levels: 1, weights: 'q8', cacheFolder: into });
+const compile = (into = cache, weights: WeightFormat = 'q8'): Promise<CompiledModel> =>
+  compileModel(model, { levels: 1, weights, cacheFolder: into });
 
 /** Starts a process that packs the model, and calls `atHalf` (source text) when half of the bytes are written. */
-function startPacking(atHalf: string) {
+function startPacking(atHalf: string, weights: WeightFormat = 'q8') {
   const library = new URL('../../dist/index.js', import.meta.url).href;
   const script = `
     import { existsSync } from 'node:fs';
@@ -41,7 +41,7 @@ function startPacking(atHalf: string) {
       isBefore = false;
       ${atHalf}
     };
-    const options = { levels: 1, weights: 'q8', cacheFolder: ${JSON.stringify(cache)}, onProgress };
+    const options = { levels: 1, weights: ${JSON.stringify(weights)}, cacheFolder: ${JSON.stringify(cache)}, onProgress };
     console.log((await compileModel(${JSON.stringify(model)}, options)).fromCache);`;
   return spawn(process.execPath, ['--input-type=module', '--eval', script], {
     env: { ...process.env, NODE_OPTIONS: '' },
@@ -50,8 +50,8 @@ function startPacking(atHalf: string) {
 }
 
 /** Lets a process die in the middle. Returns the folder that it leaves, and the lines of its journal. */
-async function interrupt(): Promise<{ partial: string; lines: string[] }> {
-  const child = startPacking(`process.kill(process.pid, 'SIGKILL');`);
+async function interrupt(weights?: WeightFormat): Promise<{ partial: string; lines: string[] }> {
+  const child = startPacking(`process.kill(process.pid, 'SIGKILL');`, weights);
   const [, signal] = await once(child, 'exit');
   expect(signal).toBe('SIGKILL');
   const left = readdirSync(cache);
@@ -66,22 +66,25 @@ const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).diges
 const hex = (checksum: number) => checksum.toString(16).padStart(8, '0');
 
 describe('a packing that was killed in the middle', () => {
-  it('goes on where it stopped, and gives what an uninterrupted one gives', async () => {
-    const { lines } = await interrupt();
-    const whole = await compile(join(folder, 'other cache'));
-    const resumed = await compile();
-    expect(digestOf(packedOf(resumed))).toBe(digestOf(packedOf(whole)));
-    expect(readdirSync(cache)).toEqual([resumed.fingerprint]);
-    expect(readdirSync(join(cache, resumed.fingerprint)).sort()).toEqual([
-      'compiled.json',
-      'model.onnx',
-      'model.safetensors',
-      'weights.bin',
-    ]);
-    // The tables of the rotary embedding, and some of the 25 matrices with codes and scales each.
-    expect(lines.length).toBeGreaterThan(10);
-    expect(lines.length).toBeLessThan(50);
-  });
+  it.each(['q8', 'w8a8'] as const)(
+    'goes on where it stopped, and gives what an uninterrupted one gives (%s)',
+    async (weights) => {
+      const { lines } = await interrupt(weights);
+      const whole = await compile(join(folder, 'other cache'), weights);
+      const resumed = await compile(cache, weights);
+      expect(digestOf(packedOf(resumed))).toBe(digestOf(packedOf(whole)));
+      expect(readdirSync(cache)).toEqual([resumed.fingerprint]);
+      expect(readdirSync(join(cache, resumed.fingerprint)).sort()).toEqual([
+        'compiled.json',
+        'model.onnx',
+        'model.safetensors',
+        'weights.bin',
+      ]);
+      // The tables of the rotary embedding, and some of the 25 matrices with codes and scales each.
+      expect(lines.length).toBeGreaterThan(10);
+      expect(lines.length).toBeLessThan(50);
+    },
+  );
 
   it('does not write again what its journal vouches for', async () => {
     const { partial, lines } = await interrupt();

@@ -7,7 +7,14 @@ import { deviation, randomFloats } from '../compare.testing.ts';
 import { GraphBuilder } from '../ir/builder.ts';
 import { emitOnnx } from '../onnx/emit.ts';
 import { type OrtTensor, ort } from '../ort.testing.ts';
-import { blocksOf, codeBytesOf, type QuantizedLayout, type QuantizedRows, quantizeRows } from './quantize.ts';
+import {
+  blocksOf,
+  codeBytesOf,
+  type QuantizedLayout,
+  type QuantizedRows,
+  quantizeColumns,
+  quantizeRows,
+} from './quantize.ts';
 
 function quantize(rows: Float32Array, layout: QuantizedLayout): QuantizedRows & { spoiled: number | undefined } {
   const count = rows.length / layout.columns;
@@ -81,6 +88,72 @@ describe('quantizeRows', () => {
     const rows = randomFloats(3 * 64, 1);
     rows[2 * 64 + 40] = bad;
     expect(quantize(rows, { columns: 64, block: 32, bits: 8 }).spoiled).toBe(5);
+  });
+});
+
+describe('quantizeColumns', () => {
+  const [rowCount, columns] = [5, 12];
+  const width = 9;
+  const firstColumn = 3;
+  const into = (unsigned: boolean) => ({
+    codes: unsigned ? new Uint8Array(columns * width).fill(77) : new Int8Array(columns * width).fill(77),
+    zero: unsigned ? 128 : 0,
+    firstColumn,
+    scales: new Float32Array(rowCount),
+  });
+
+  it.each([false, true])('turns rows into columns of codes with one scale each (unsigned: %s)', (unsigned) => {
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.constantFrom(1e-20, 1, 1e20),
+        fc.nat({ max: rowCount - 1 }),
+        (seed, magnitude, empty) => {
+          const rows = randomFloats(rowCount * columns, seed).map((x) => x * magnitude);
+          rows.fill(0, empty * columns, (empty + 1) * columns);
+          const made = into(unsigned);
+          expect(quantizeColumns(rows, columns, made)).toBeUndefined();
+          for (let row = 0; row < rowCount; row += 1) {
+            const own = rows.subarray(row * columns, (row + 1) * columns);
+            const scale = made.scales[row] as number;
+            expect(scale).toBe(Math.fround(Math.max(...own.map(Math.abs)) / 127));
+            for (let column = 0; column < columns; column += 1) {
+              const code = (made.codes[column * width + firstColumn + row] as number) - made.zero;
+              const exact = own[column] as number;
+              expect(Math.abs(code)).toBeLessThanOrEqual(127);
+              expect(Math.abs(code * scale - exact)).toBeLessThanOrEqual(scale * 0.500001);
+              if (row === empty) expect(code).toBe(0);
+            }
+          }
+          // Columns of other tensors stay as they are.
+          const others = [...made.codes].filter(
+            (_, at) => at % width < firstColumn || at % width >= firstColumn + rowCount,
+          );
+          expect(others).toEqual(new Array(columns * (width - rowCount)).fill(77));
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('negates codes with the row', () => {
+    const rows = randomFloats(rowCount * columns, 8);
+    const [made, negated] = [into(false), into(false)];
+    quantizeColumns(rows, columns, made);
+    quantizeColumns(
+      rows.map((x) => -x),
+      columns,
+      negated,
+    );
+    const own = (codes: ArrayLike<number>) => Array.from(codes).filter((code) => code !== 77);
+    expect(own(negated.codes)).toEqual(own(made.codes).map((code) => 0 - code));
+    expect(negated.scales).toEqual(made.scales);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('names the row that holds %s', (bad) => {
+    const rows = randomFloats(rowCount * columns, 1);
+    rows[3 * columns + 7] = bad;
+    expect(quantizeColumns(rows, columns, into(false))).toBe(3);
   });
 });
 

@@ -1,0 +1,34 @@
+/** Weights and activations in whole numbers, through the engine: what is shared and what is batched must not change an answer. */
+import { describe, expect, it } from 'vitest';
+import type { EngineOptions } from './api.ts';
+import { completeAll, expectIdle, shopkeeper, temporaryFolder } from './engine.testing.ts';
+import { openEngine } from './open-engine.ts';
+
+const cacheFolder = temporaryFolder();
+/** Up to the end of their answers; behind it the model makes noise. */
+const prompts = shopkeeper.goldens.map(({ ids, greedy }) => ({ ids, greedy: greedy.slice(0, greedy.indexOf(2)) }));
+
+async function answers(options: EngineOptions, times = 1): Promise<(readonly number[])[]> {
+  const engine = await openEngine(shopkeeper.folder, { mode: 'in-thread', weights: 'w8a8', cacheFolder, ...options });
+  try {
+    let made: (readonly number[])[] = [];
+    for (let time = 0; time < times; time += 1) made = (await completeAll(engine, prompts)).map(({ ids }) => ids);
+    await expectIdle(engine);
+    return made;
+  } finally {
+    await engine.close();
+  }
+}
+
+describe('an engine with w8a8 weights', () => {
+  it('gives the same greedy tokens with sharing on or off, batched or alone, cold or warm', async () => {
+    const alone = await answers({ sharing: false, maxSequences: 1 });
+    expect(alone.map(({ length }) => length)).toEqual(prompts.map(({ greedy }) => greedy.length));
+    expect(await answers({ sharing: false, maxSequences: 20 })).toEqual(alone);
+    expect(await answers({ sharing: true, maxSequences: 20 })).toEqual(alone);
+    expect(await answers({ sharing: true, maxSequences: 3 }, 2)).toEqual(alone);
+    const same = alone.filter((ids, index) => ids.join() === prompts[index]?.greedy.join());
+    // Measured: 20 of 20.
+    expect(same.length).toBeGreaterThanOrEqual(18);
+  });
+});

@@ -1,0 +1,160 @@
+/** Products of rows and matrices in 8 bits, as a compiled graph makes them. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deviation, randomFloats } from '../compare.testing.ts';
+import { GraphBuilder } from '../ir/builder.ts';
+import { type TestTensor, writeModel } from '../model-folder.testing.ts';
+import { type OrtTensor, ort } from '../ort.testing.ts';
+import { placeWeights } from '../weights/placement.ts';
+import { WeightFiles } from '../weights/weight-files.ts';
+import { writeGraph } from '../write-graph.ts';
+import type { LinearDescription } from './description.ts';
+import { project } from './linear.ts';
+
+interface ProductCase {
+  readonly name: string;
+  readonly width: number;
+  readonly outs: readonly number[];
+  readonly stored: NonNullable<LinearDescription['stored']>;
+  readonly hasBias: boolean;
+}
+
+/** Widths and heights with a rest behind what kernels take at a time. */
+const cases: readonly ProductCase[] = [
+  { name: 'one matrix', width: 64, outs: [48], stored: 'out-in', hasBias: false },
+  { name: 'stacked matrices with biases', width: 103, outs: [37, 5, 11], stored: 'out-in', hasBias: true },
+  { name: 'stacked matrices stored as [in, out]', width: 131, outs: [24, 7], stored: 'in-out', hasBias: true },
+];
+const MOST_ROWS = 512;
+
+const tensorOf = (name: string, shape: readonly number[], seed: number): TestTensor => ({
+  name,
+  shape,
+  floats: randomFloats(
+    shape.reduce((product, dim) => product * dim, 1),
+    seed,
+  ),
+});
+
+let scratch: string;
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'octavo-integers-'));
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+describe.each(cases)('products in whole numbers with $name', ({ name, width, outs, stored, hasBias }) => {
+  const matrices = outs.map((out, at) =>
+    tensorOf(`m${at}`, stored === 'in-out' ? [width, out] : [out, width], 10 + at),
+  );
+  const biases = hasBias ? outs.map((out, at) => tensorOf(`b${at}`, [out], 20 + at)) : [];
+  const total = outs.reduce((sum, out) => sum + out, 0);
+  const x = randomFloats(MOST_ROWS * width, 3);
+  const zeroRow = 5;
+  // Rows of very different sizes, and one of zeros.
+  for (let at = 0; at < x.length; at += 1) x[at] = (x[at] as number) * 10 ** ((Math.floor(at / width) % 9) - 4);
+  x.fill(0, zeroRow * width, (zeroRow + 1) * width);
+  let run: (first: number, count: number) => Promise<Float32Array>;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    const folder = join(scratch, name);
+    writeModel(folder, { edit: () => [...matrices, ...biases] });
+    const files = await WeightFiles.open(folder);
+    const graph = GraphBuilder.create();
+    const build = { graph, weights: files, format: 'w8a8' } as const;
+    const linear = outs.map((out, at) => ({
+      tensor: `m${at}`,
+      in: width,
+      out,
+      stored,
+      ...(hasBias && { bias: `b${at}` }),
+    }));
+    const products = project(build, graph.input('x', 'float32', [1, 'M', width]), linear);
+    for (const product of products) graph.output(product);
+    const finished = graph.finish();
+    const placed = { graph: finished, placement: placeWeights(finished, files) };
+    await writeGraph(join(folder, 'product.onnx'), placed, { files, onProgress: () => {} });
+    await files.close();
+    const session = await ort.InferenceSession.create(join(folder, 'product.onnx'), { intraOpNumThreads: 2 });
+    close = () => session.release();
+    run = async (first, count) => {
+      const rows = x.subarray(first * width, (first + count) * width);
+      const outputs = await session.run({ x: new ort.Tensor('float32', rows, [1, count, width]) });
+      const parts = products.map((product) => (outputs[product.name] as OrtTensor).data as Float32Array);
+      // One row after the other, as if the products were one.
+      const together = new Float32Array(count * total);
+      for (let row = 0; row < count; row += 1) {
+        let at = row * total;
+        for (const [index, out] of outs.entries()) {
+          together.set((parts[index] as Float32Array).subarray(row * out, (row + 1) * out), at);
+          at += out;
+        }
+      }
+      return together;
+    };
+  });
+  afterAll(() => close());
+
+  it('are those of the rounded rows and columns', async () => {
+    const count = 18;
+    const made = await run(0, count);
+    const columns = outs.flatMap((out, at) => {
+      const { floats } = matrices[at] as TestTensor;
+      return Array.from({ length: out }, (_, column) =>
+        Float32Array.from(
+          { length: width },
+          (_, row) => floats[stored === 'in-out' ? row * out + column : column * width + row] as number,
+        ),
+      ).map(roundedColumn);
+    });
+    const added = biases.flatMap(({ floats }) => [...floats]);
+    expect(columns).toHaveLength(total);
+    for (let row = 0; row < count; row += 1) {
+      const rounded = roundedRow(x.subarray(row * width, (row + 1) * width));
+      const expected = columns.map(
+        (column, at) => column.reduce((sum, w, place) => sum + w * (rounded[place] as number), 0) + (added[at] ?? 0),
+      );
+      expect(deviation(made.subarray(row * total, (row + 1) * total), expected)).toBeLessThan(1e-6);
+    }
+  });
+
+  it('are zeros, or the biases, for a row of zeros', async () => {
+    const expected = hasBias ? biases.flatMap(({ floats }) => [...floats]) : new Array<number>(total).fill(0);
+    const among = (await run(0, 18)).subarray(zeroRow * total, (zeroRow + 1) * total);
+    expect([...among].map((y) => y + 0)).toEqual(expected);
+    expect([...(await run(zeroRow, 1))].map((y) => y + 0)).toEqual(expected);
+  });
+
+  it('have the same bits for a row alone and among 2 to 512', async () => {
+    const all = new Uint32Array((await run(0, MOST_ROWS)).buffer);
+    const sizes = [1, 2, 3, 4, 7, 16, 31, 64, 130, 257];
+    for (const count of sizes) {
+      for (const first of [0, 4, MOST_ROWS - count]) {
+        const some = new Uint32Array((await run(first, count)).buffer);
+        expect(some).toEqual(all.slice(first * total, (first + count) * total));
+      }
+    }
+  });
+});
+
+/** Code x scale for each element: 127 codes on either side of 0. */
+function roundedColumn(column: Float32Array): number[] {
+  const scale = Math.fround(column.reduce((most, w) => Math.max(most, Math.abs(w)), 0) / 127);
+  return [...column].map((w) => Math.round(w / scale) * scale);
+}
+
+/** In float32 as the graph has it, halves to the even code. */
+function roundedRow(row: Float32Array): number[] {
+  const extreme = row.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  if (extreme === 0) return [...row];
+  const step = Math.fround(1 / 127);
+  return [...row].map((x) => {
+    const place = Math.fround(Math.fround(x / extreme) / step);
+    const below = Math.floor(place);
+    const half = place - below === 0.5;
+    const code = half ? below + (below & 1) : Math.round(place);
+    return code * step * extreme;
+  });
+}
