@@ -6,7 +6,9 @@ import { openEngine } from './open-engine.ts';
 
 const cacheFolder = temporaryFolder();
 /** Up to the end of their answers; behind it the model makes noise. */
-const prompts = shopkeeper.goldens.map(({ ids, greedy }) => ({ ids, greedy: greedy.slice(0, greedy.indexOf(2)) }));
+const prompts = shopkeeper.goldens
+  .slice(0, 12)
+  .map(({ ids, greedy }) => ({ ids, greedy: greedy.slice(0, greedy.indexOf(2)) }));
 
 async function answers(options: EngineOptions, times = 1): Promise<(readonly number[])[]> {
   const engine = await openEngine(shopkeeper.folder, { mode: 'in-thread', weights: 'w8a8', cacheFolder, ...options });
@@ -24,11 +26,11 @@ describe('an engine with w8a8 weights', () => {
   it('gives the same greedy tokens with sharing on or off, batched or alone, cold or warm', async () => {
     const alone = await answers({ sharing: false, maxSequences: 1 });
     expect(alone.map(({ length }) => length)).toEqual(prompts.map(({ greedy }) => greedy.length));
-    expect(await answers({ sharing: false, maxSequences: 20 })).toEqual(alone);
-    expect(await answers({ sharing: true, maxSequences: 20 })).toEqual(alone);
+    expect(await answers({ sharing: false, maxSequences: 12 })).toEqual(alone);
+    expect(await answers({ sharing: true, maxSequences: 12 })).toEqual(alone);
     expect(await answers({ sharing: true, maxSequences: 3 }, 2)).toEqual(alone);
     const same = alone.filter((ids, index) => ids.join() === prompts[index]?.greedy.join());
-    // Measured: 20 of 20.
-    expect(same.length).toBeGreaterThanOrEqual(18);
+    // Measured: 12 of 12.
+    expect(same.length).toBeGreaterThanOrEqual(10);
   });
 });

@@ -10,5 +10,5 @@ export { type ContiguousExport, exportContiguous } from './export-contiguous.ts'
 export { inspectModel } from './inspect/inspect-model.ts';
 export type { ModelInspection, StoredWeights } from './inspect/model-inspection.ts';
 export type { ModelSource } from './model-source.ts';
-export { type IntegerProbe, type IntegerProbeProduct, integerProbe } from './onnx/integer-probe.ts';
+export { type IntegerProbe, integerProbe } from './onnx/integer-probe.ts';
 export * from './step-interface.ts';

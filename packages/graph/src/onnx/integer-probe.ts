@@ -1,39 +1,31 @@
 /** A small graph whose results tell whether the runtime multiplies unsigned with signed bytes exactly on this processor. */
-import { GraphBuilder } from '../ir/builder.ts';
+import { PROBE_GRAPH } from './integer-probe-graph.ts';
 
 export interface IntegerProbe {
-  /** Bytes of an ONNX model without external data. */
+  /** Bytes of an ONNX model without external data: x [M, width] uint8 -> y [M, outputs] float32. */
   readonly graph: Uint8Array;
-  /** Each gives every input of the graph, and says what every output must be, to the bit. */
+  readonly width: number;
+  /** [width, outputs]: what x, less 128, is multiplied with. */
+  readonly matrix: Int8Array;
   readonly runs: readonly IntegerProbeRun[];
 }
 
 export interface IntegerProbeRun {
-  readonly rowCount: number;
-  readonly products: readonly IntegerProbeProduct[];
-}
-
-export interface IntegerProbeProduct {
-  readonly input: string;
-  /** [rowCount, width] */
+  /** x, [rowCount, width] */
   readonly codes: Uint8Array;
-  readonly width: number;
-  /** [width, outputs] */
-  readonly matrix: Int8Array;
-  readonly output: string;
-  /** [rowCount, outputs] */
+  readonly rowCount: number;
+  /** y to the bit, [rowCount, outputs] */
   readonly expected: Float32Array;
 }
 
-/** With and without a rest behind the bytes that an instruction takes; sums of up to 576 products of two bytes are exact in float32. */
-const WIDTHS = [32, 103, 576];
+/** With a rest behind what kernels take at a time, of bytes and of columns. */
+export const PROBE_WIDTH = 39;
+export const PROBE_OUTPUTS = 19;
 /** One row and few have kernels of their own. */
-const ROW_COUNTS = [1, 2, 7, 64];
-/** With a rest behind the columns that a kernel takes. */
-const OUTPUTS = 37;
+const ROW_COUNTS = [1, 2, 7, 33];
 
-const CODE_OF_ZERO = 128;
-/** Neighbouring products of these are beyond 16 bits when added, which is where `vpmaddubsw` (x64 without VNNI) saturates without a word. */
+export const CODE_OF_ZERO = 128;
+/** Two neighbouring products of these are beyond 16 bits when added, which is where `vpmaddubsw` (x64 without VNNI) saturates without a word. */
 const ROW_EXTREMES = [255, 0] as const;
 const COLUMN_EXTREMES = [127, -127] as const;
 
@@ -42,55 +34,34 @@ function isSecond(which: number, at: number): boolean {
   return [false, true, at % 2 === 1, at % 4 > 1][which % 4] as boolean;
 }
 
-/** Pure. Matrices are constants, so that the runtime packs them as it packs a model's. */
-export async function integerProbe(): Promise<IntegerProbe> {
-  const graph = GraphBuilder.create();
-  const zero = graph.tensor({ name: 'zero', type: 'uint8', shape: [] }, Uint8Array.of(CODE_OF_ZERO));
-  const one = graph.floats([1], []);
-  for (const width of WIDTHS) {
-    const rows = graph.input(`rows_${width}`, 'uint8', ['M', width]);
-    const shape = [width, OUTPUTS];
-    const matrix = graph.tensor(
-      { name: `matrix_${width}`, type: 'int8', shape },
-      new Uint8Array(matrixOf(width).buffer),
-    );
-    const call = {
-      operator: 'MatMulIntegerToFloat',
-      domain: 'com.microsoft',
-      inputs: [rows, matrix, one, one, zero],
-    } as const;
-    graph.output(graph.call(call, 'float32', ['M', OUTPUTS], `sums_${width}`));
-  }
-  const runs = ROW_COUNTS.map((rowCount) => ({
-    rowCount,
-    products: WIDTHS.map((width) => productOf(width, rowCount)),
-  }));
-  // Not at the head of the file: what writes graphs takes long to load.
-  const { emitOnnx } = await import('./emit.ts');
-  return { graph: emitOnnx(graph.finish(), new Map()), runs };
+/** Pure, and cheap: an engine asks at every start, when what writes graphs is not loaded. */
+export function integerProbe(): IntegerProbe {
+  const matrix = probeMatrix();
+  const runs = ROW_COUNTS.map((rowCount) => runOf(rowCount, matrix));
+  return { graph: Buffer.from(PROBE_GRAPH, 'base64'), width: PROBE_WIDTH, matrix, runs };
 }
 
-/** [width, OUTPUTS] */
-function matrixOf(width: number): Int8Array {
-  return Int8Array.from({ length: width * OUTPUTS }, (_, index) => {
-    const [place, column] = [Math.floor(index / OUTPUTS), index % OUTPUTS];
+/** [PROBE_WIDTH, PROBE_OUTPUTS] */
+export function probeMatrix(): Int8Array {
+  return Int8Array.from({ length: PROBE_WIDTH * PROBE_OUTPUTS }, (_, index) => {
+    const [place, column] = [Math.floor(index / PROBE_OUTPUTS), index % PROBE_OUTPUTS];
     return COLUMN_EXTREMES[isSecond(column, place) ? 1 : 0];
   });
 }
 
-function productOf(width: number, rowCount: number): IntegerProbeProduct {
-  const matrix = matrixOf(width);
-  const codes = Uint8Array.from({ length: rowCount * width }, (_, index) => {
-    const [row, place] = [Math.floor(index / width), index % width];
+function runOf(rowCount: number, matrix: Int8Array): IntegerProbeRun {
+  const codes = Uint8Array.from({ length: rowCount * PROBE_WIDTH }, (_, index) => {
+    const [row, place] = [Math.floor(index / PROBE_WIDTH), index % PROBE_WIDTH];
     return ROW_EXTREMES[isSecond(row, place) ? 1 : 0];
   });
-  const expected = Float32Array.from({ length: rowCount * OUTPUTS }, (_, index) => {
-    const [row, column] = [Math.floor(index / OUTPUTS), index % OUTPUTS];
+  const expected = Float32Array.from({ length: rowCount * PROBE_OUTPUTS }, (_, index) => {
+    const [row, column] = [Math.floor(index / PROBE_OUTPUTS), index % PROBE_OUTPUTS];
     let sum = 0;
-    for (let place = 0; place < width; place += 1) {
-      sum += ((codes[row * width + place] as number) - CODE_OF_ZERO) * (matrix[place * OUTPUTS + column] as number);
+    for (let place = 0; place < PROBE_WIDTH; place += 1) {
+      const code = codes[row * PROBE_WIDTH + place] as number;
+      sum += (code - CODE_OF_ZERO) * (matrix[place * PROBE_OUTPUTS + column] as number);
     }
     return sum;
   });
-  return { input: `rows_${width}`, codes, width, matrix, output: `sums_${width}`, expected };
+  return { codes, rowCount, expected };
 }
