@@ -21,24 +21,28 @@ const setupsOf: Readonly<Record<PeerName, (task: TaskName, weightBits: WeightBit
 };
 
 /** Pools have room for one round: from the second round on, pages are used again, as in a server that has run for a while. */
-function octavoSetups(task: TaskName): Setup[] {
+function octavoSetups(task: TaskName, weightBits: WeightBits): Setup[] {
   const common = { threads: 2, reuse: true };
-  const shop = { ...common, pages: 900 };
+  const inShop = (own: Pick<Setup, 'sequences' | 'tokenBudget'>) => ({ ...common, pages: 900, ...own });
   switch (task) {
     case 'storefront':
+      if (weightBits === 8) return [{ sequences: 64 }, { sequences: 64, tokenBudget: 512 }].map(inShop);
       return [
-        { ...shop, sequences: 32, tokenBudget: 512 },
-        { ...shop, sequences: 64, tokenBudget: 512 },
-        { ...shop, sequences: 16 },
-      ];
+        { sequences: 64, tokenBudget: 512 },
+        { sequences: 64 },
+        { sequences: 32, tokenBudget: 512 },
+        { sequences: 16 },
+      ].map(inShop);
     case 'burst':
-      return [{ ...shop, sequences: 64 }];
+      return [inShop({ sequences: 64 })];
     case 'single':
       return [{ ...common, sequences: 1 }];
     case 'streams':
       return [{ ...common, sequences: 16, pages: 800 }];
     case 'prefill': {
       const one = { ...common, sequences: 1, pages: 160 };
+      // Chunks of 256 were slower with 8 bits.
+      if (weightBits === 8) return [512, 1_024].map((tokenBudget) => ({ ...one, tokenBudget }));
       return [{ ...one, tokenBudget: 512 }, one, { ...one, tokenBudget: 2_048 }];
     }
   }
