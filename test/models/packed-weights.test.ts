@@ -7,7 +7,7 @@ import { deviation, fixtureFolder } from './fixtures.ts';
 import { goldenCases } from './golden-cases.ts';
 import type { Config } from './reference/config.ts';
 import { referenceLogits } from './reference/models.ts';
-import { roundedTo } from './reference/rounding.ts';
+import { type PackedFormat, roundedTo } from './reference/rounding.ts';
 import { RandomTensors, readConfig, storedTensors, type Tensors, withRounding } from './reference/tensors.ts';
 import { referenceCases } from './reference-cases.ts';
 
@@ -50,14 +50,15 @@ describe('packed weights', () => {
     }
   });
 
-  const cases = [...stored, ...random].flatMap((one) => ([4, 8] as const).map((bits) => ({ ...one, bits })));
-  it.each(cases)('give the logits of the rounded model, q$bits of $name', async (given) => {
-    const { folder, bits, config, contextTokens } = given;
-    const tensors = withRounding(given.tensors, roundedTo(bits));
+  const formats: readonly PackedFormat[] = ['q4', 'q8', 'w8a8'];
+  const cases = [...stored, ...random].flatMap((one) => formats.map((weights) => ({ ...one, weights })));
+  it.each(cases)('give the logits of the rounded model, $weights of $name', async (given) => {
+    const { folder, weights, config, contextTokens } = given;
+    const tensors = withRounding(given.tensors, roundedTo(weights));
     const context = contextTokens === undefined ? {} : { contextTokens };
     const options = {
       mode: 'in-thread',
-      weights: `q${bits}`,
+      weights,
       cacheFolder: join(scratch, 'cache'),
       threads: 1,
     } as const;

@@ -1,13 +1,21 @@
 /**
- * What a product with q8 or q4 weights is made of. Weights, in blocks of 32 along a row: whole multiples of a scale from -2^(bits - 1) to
+ * What a product with packed weights is made of. With q8 and q4: weights, in blocks of 32 along a row: whole multiples of a scale from -2^(bits - 1) to
  * 2^(bits - 1) - 1, where the element of largest magnitude is the lowest of them. Activations, in the same blocks: whole multiples from
- * -127 to 127 of a scale.
+ * -127 to 127 of a scale. With w8a8: rows of weights and of activations, each as whole multiples from -127 to 127 of one scale.
  */
 import type { Rounding } from './tensors.ts';
 
 const BLOCK = 32;
 
-export function roundedTo(bits: 4 | 8): Rounding {
+export type PackedFormat = 'q8' | 'q4' | 'w8a8';
+
+export function roundedTo(format: PackedFormat): Rounding {
+  if (format === 'w8a8') {
+    // Scales of weights are stored in 32 bits, and codes are of what is stored.
+    const stored = (row: Float64Array) => steps(row, Math.fround);
+    return { matrix: (matrix, columns) => inBlocks(matrix, stored, columns), row: (row) => steps(row) };
+  }
+  const bits = format === 'q4' ? 4 : 8;
   const lowest = -(2 ** (bits - 1));
   const weights = (block: Float64Array) => {
     const extreme = block.reduce((most, x) => (Math.abs(x) > Math.abs(most) ? x : most), 0);
@@ -22,17 +30,18 @@ export function roundedTo(bits: 4 | 8): Rounding {
         rounded.set(inBlocks(matrix.slice(row, row + columns), weights), row);
       return rounded;
     },
-    row: (row) => inBlocks(row, activations),
+    row: (row) => inBlocks(row, (block) => steps(block)),
   };
 }
 
-function activations(block: Float64Array): Float64Array {
-  const scale = block.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127;
+/** Multiples of a 127th of the largest magnitude. */
+function steps(block: Float64Array, keep = (scale: number) => scale): Float64Array {
+  const scale = keep(block.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127);
   return block.map((x) => (scale === 0 ? 0 : Math.round(x / scale) * scale));
 }
 
-function inBlocks(row: Float64Array, round: (block: Float64Array) => Float64Array): Float64Array {
+function inBlocks(row: Float64Array, round: (block: Float64Array) => Float64Array, width = BLOCK): Float64Array {
   const rounded = new Float64Array(row.length);
-  for (let from = 0; from < row.length; from += BLOCK) rounded.set(round(row.slice(from, from + BLOCK)), from);
+  for (let from = 0; from < row.length; from += width) rounded.set(round(row.slice(from, from + width)), from);
   return rounded;
 }
