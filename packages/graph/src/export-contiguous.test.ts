@@ -161,6 +161,19 @@ describe('exportContiguous', () => {
     },
   );
 
+  it('gives the same bits with signed and with unsigned codes', async () => {
+    const model = writeModel(join(folder, 'model'));
+    const logits: unknown[] = [];
+    for (const unsignedCodes of [false, true]) {
+      const out = { to: join(folder, `out-${unsignedCodes}`), weights: 'w8a8', unsignedCodes } as const;
+      const session = await ContiguousSession.open(await exportContiguous(model.folder, out));
+      logits.push((await session.start([ids], 0)).logits[0]);
+      await session.close();
+    }
+    expect(logits[0]).toHaveLength(ids.length);
+    expect(logits[1]).toEqual(logits[0]);
+  });
+
   it('refuses another attention by name', async () => {
     const model = writeModel(join(folder, 'model'));
     const exporting = exportContiguous(model.folder, { to: join(folder, 'out'), attention: 'flash' as 'plain' });

@@ -25,6 +25,8 @@ export interface ContiguousExport {
    * ones.
    */
   readonly attention?: ContiguousAttention;
+  /** As the option of `compileModel`: for a file with `w8a8` weights that goes to processors without VNNI. Default false. */
+  readonly unsignedCodes?: boolean;
   /** Positions that rope tables cover; default and maximum: the model's own. */
   readonly contextTokens?: number;
 }
@@ -41,7 +43,7 @@ export async function exportContiguous(
   folder: string,
   options: ContiguousExport,
 ): Promise<{ readonly graphFile: string; readonly shape: ModelShape }> {
-  const { attention = 'plain', weights = 'f32', name = 'model.onnx' } = options;
+  const { attention = 'plain', weights = 'f32', name = 'model.onnx', unsignedCodes = false } = options;
   if (!attentions.includes(attention)) {
     throw new GraphError('OPTION_INVALID', `option attention is ${JSON.stringify(attention)}: give plain, fused`);
   }
@@ -50,7 +52,7 @@ export async function exportContiguous(
   const description = fitToContext(own, contextTokens);
   const files = await WeightFiles.open(resolve(folder));
   try {
-    const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: weights };
+    const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format: weights, unsignedCodes };
     files.allowMissingPrefix(description.optionalPrefix ?? '');
     const logits = buildDecoder(build, description, contextTokens)();
     const graph = lowerContiguous(build.graph, { logits, vocabulary: description.shape.vocabulary, attention });
