@@ -18,8 +18,8 @@ import { SliceBudget } from './slice-budget.ts';
 import { type ClaimSigns, type EndTarget, StoredClaims } from './stored-claims.ts';
 import { CacheFileWriter } from './write-cache-file.ts';
 
-/** Claims, or what takes as long, in a slice: about 3 ms. */
-export const SLICE_LOOKS = 1024;
+/** Claims, or what takes as long, in a slice: a few milliseconds. A page counts for several. */
+export const SLICE_LOOKS = 512;
 
 export interface ExportTaskParts {
   readonly kv: KvCache;
