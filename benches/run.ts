@@ -2,6 +2,7 @@
  * `npx pnpm@12 bench [NAME ...] [--smoke] [--save]`: runs the benches, one after the other, prints their rows and the machine, and with
  * --save keeps them as JSON under benches/results: not those of a smoke run.
  */
+import { setFlagsFromString } from 'node:v8';
 import { endWith, readArguments } from './arguments.ts';
 import { runCacheOnOff } from './cache-on-off/cache-on-off.ts';
 import { runEventLoop } from './engine/event-loop.ts';
@@ -68,6 +69,10 @@ async function main(): Promise<void> {
   }
   const effort: BenchEffort = values.smoke ? 'smoke' : 'full';
   const machine = describeMachine();
+  // As the command line does, and says why.
+  if (machine.cores <= 2) setFlagsFromString('--no-parallel-scavenge');
+  // Benches that open sessions of their own must not report to the runtime's maker either.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   process.stdout.write(`${JSON.stringify(machine)}\n`);
   for (const name of names) {
     process.stdout.write(`\n${name}${values.smoke ? ' (smoke run: nothing here is a figure to quote)' : ''}\n`);

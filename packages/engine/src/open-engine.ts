@@ -7,6 +7,7 @@ import { engineConfig } from './engine-config.ts';
 import { assembleEngine, type ModelParts } from './engine-parts.ts';
 import { EngineError } from './errors.ts';
 import { findModel } from './find-model.ts';
+import { disableTelemetry } from './ort/telemetry.ts';
 import { startHost } from './start-host.ts';
 import { connectInThread } from './transport.ts';
 import { resolveTruncation } from './truncation/resolve-truncation.ts';
@@ -15,7 +16,8 @@ import { connectWorker } from './worker/connect-worker.ts';
 /**
  * Opens a model, in a worker thread unless told otherwise: a folder (Hugging Face layout, or with ONNX graphs), an `.onnx` file,
  * `ORG/NAME[@REV]` on the hub, or files that somebody has found already. Effects: may fetch files into the hub's cache and write a compiled
- * graph below the cache folder; starts a thread that ends with `close()`. Rejects with an `EngineError`: codes of this package for the
+ * graph below the cache folder; starts a thread that ends with `close()`; keeps the runtime from reporting to its maker, unless
+ * `ORT_DISABLE_TELEMETRY` is set already (in a worker thread of the caller's it has to be: only the main thread can set it). Rejects with an `EngineError`: codes of this package for the
  * options and the runtime, those of `@octavo/models`, `@octavo/graph` and `@octavo/text` for the model; or with the reason of `signal`.
  */
 export async function openEngine(named: string | ModelSource, options: EngineOptions = {}): Promise<Engine> {
@@ -26,6 +28,7 @@ export async function openEngine(named: string | ModelSource, options: EngineOpt
   }
   const config = engineConfig(options);
   const defaults = clientDefaults(options);
+  disableTelemetry();
   const model = await findModel(named, options);
   if (options.mode !== 'in-thread') return openClient(connectWorker({ model, config }), defaults);
   const start = startHost(async (onProgress) => {

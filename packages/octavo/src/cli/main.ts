@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { addBatch } from './batch.ts';
 import { addCache } from './cache.ts';
 import { addChat } from './chat.ts';
+import { calmCollector } from './collector.ts';
 import type { CommandContext, InputStream, OpenEngine, ResolveModel } from './context.ts';
 import { addDemo } from './demo.ts';
 import { CommandError, type CommandErrorCode, describeFailure, isClosedPipe } from './errors.ts';
@@ -29,8 +30,9 @@ export interface Host {
   readonly resolveModel: ResolveModel;
 }
 
-/** Runs the arguments of this process. Effect: sets its exit status; the process ends by itself, so that all output is written. */
+/** Runs the arguments of this process. Effects: sets its exit status and, on few cores, a flag of V8; it ends by itself, so that all output is written. */
 export async function run(): Promise<void> {
+  calmCollector();
   const { env, stdin, stdout, stderr, argv } = process;
   const host = { env, stdin, stdout, stderr, signals: process, openEngine, resolveModel };
   process.exitCode = await main(argv.slice(2), host);
