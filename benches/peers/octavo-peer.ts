@@ -13,6 +13,7 @@ export const openOctavo: OpenPeer = async (models, settings) =>
       threads: settings.threads,
       maxSequences: settings.sequences,
       ...(settings.tokenBudget === undefined ? {} : { tokenBudget: settings.tokenBudget }),
+      ...(settings.promptStepsInTurn === undefined ? {} : { promptStepsInTurn: settings.promptStepsInTurn }),
       ...(settings.pages === undefined ? {} : { pages: settings.pages }),
       contextTokens: settings.contextTokens,
       sharing: settings.reuse,

@@ -39,6 +39,8 @@ export interface PeerSettings {
   readonly sequences: number;
   /** Tokens computed in one step at most, of all sequences; absent: what the engine takes by itself. */
   readonly tokenBudget?: number;
+  /** Steps of prompts that decoding sequences wait for at most; absent: what the engine takes by itself. */
+  readonly promptStepsInTurn?: number;
   /** Pages of the pool; absent: what the engine takes by itself. */
   readonly pages?: number;
   /** Tokens of prompt and completion of one sequence at most. */

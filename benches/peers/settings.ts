@@ -23,18 +23,26 @@ const setupsOf: Readonly<Record<PeerName, (task: TaskName, weightBits: WeightBit
 /** Pools have room for one round: from the second round on, pages are used again, as in a server that has run for a while. */
 function octavoSetups(task: TaskName, weightBits: WeightBits): Setup[] {
   const common = { threads: 2, reuse: true };
-  const inShop = (own: Pick<Setup, 'sequences' | 'tokenBudget'>) => ({ ...common, pages: 900, ...own });
+  const inShop = (own: Pick<Setup, 'sequences' | 'tokenBudget' | 'promptStepsInTurn'>) => ({
+    ...common,
+    pages: 900,
+    ...own,
+  });
+  // All prompts of the burst first.
+  const inTurn = { sequences: 64, promptStepsInTurn: 64 };
   switch (task) {
     case 'storefront':
-      if (weightBits === 8) return [{ sequences: 64 }, { sequences: 64, tokenBudget: 512 }].map(inShop);
+      if (weightBits === 8) return [inTurn, { ...inTurn, tokenBudget: 512 }, { sequences: 64 }].map(inShop);
       return [
+        inTurn,
+        { ...inTurn, tokenBudget: 512 },
         { sequences: 64, tokenBudget: 512 },
         { sequences: 64 },
         { sequences: 32, tokenBudget: 512 },
         { sequences: 16 },
       ].map(inShop);
     case 'burst':
-      return [inShop({ sequences: 64 })];
+      return [inTurn, { sequences: 64 }].map(inShop);
     case 'single':
       return [{ ...common, sequences: 1 }];
     case 'streams':

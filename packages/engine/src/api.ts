@@ -51,6 +51,11 @@ export interface EngineOptions {
   readonly maxSequences?: number;
   /** Tokens computed in one step at most. Default 256. */
   readonly tokenBudget?: number;
+  /**
+   * Steps of prompts that may run one after the other while streams that have begun wait for their next token; a step of 256 tokens takes a few
+   * tenths of a second. With more of them a burst is answered sooner as a whole, since all of it decodes together, and streams pause for longer. Default 1.
+   */
+  readonly promptStepsInTurn?: number;
   /** Sequences that may wait. Default 10,000. */
   readonly maxWaiting?: number;
   /** Longest prompt + completion. Default and maximum: the model's context. */

@@ -30,6 +30,7 @@ export interface EngineConfig {
   readonly pageSize: number;
   readonly maxSequences: number;
   readonly tokenBudget: number;
+  readonly promptStepsInTurn: number;
   readonly maxWaiting: number;
   readonly contextTokens?: number;
   readonly sharing: boolean;
@@ -59,6 +60,7 @@ const checks: CheckTable<EngineOptions> = {
   pageSize: integerIn(1),
   maxSequences: integerIn(1),
   tokenBudget: integerIn(1),
+  promptStepsInTurn: integerIn(1),
   maxWaiting: integerIn(1),
   // One token of prompt and one of completion.
   contextTokens: integerIn(2),
@@ -102,6 +104,7 @@ export function engineConfig(options: EngineOptions): EngineConfig {
     pageSize: options.pageSize ?? 16,
     maxSequences: options.maxSequences ?? 16,
     tokenBudget: options.tokenBudget ?? 256,
+    promptStepsInTurn: options.promptStepsInTurn ?? 1,
     maxWaiting: options.maxWaiting ?? 10_000,
     sharing: options.sharing ?? true,
     kvCache: options.kvCache ?? true,

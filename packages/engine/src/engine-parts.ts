@@ -171,7 +171,7 @@ interface SourceNeeds extends Pick<ModelShape, 'windows'>, Pick<ModelParts, 'lon
 }
 
 function stepSource(config: EngineConfig, { store, windows, longChunkTokens, time }: SourceNeeds): SourceParts {
-  const { maxSequences, tokenBudget, maxWaiting, index, verifyPlans } = config;
+  const { maxSequences, tokenBudget, promptStepsInTurn, maxWaiting, index, verifyPlans } = config;
   const limits = { maxSequences, tokenBudget, maxWaiting };
   if (!config.kvCache) {
     const source = new RecomputeScheduler(limits);
@@ -191,6 +191,7 @@ function stepSource(config: EngineConfig, { store, windows, longChunkTokens, tim
     kv,
     windows,
     saltQuota,
+    promptStepsInTurn,
     ...(longChunkTokens === undefined ? {} : { longChunkTokens }),
     // A fixed grid has no groups of several sequences.
     attention: config.deterministic ? 'flat' : 'levels',

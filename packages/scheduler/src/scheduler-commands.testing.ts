@@ -15,6 +15,7 @@ export interface RandomWorld {
   readonly maxSequences: number;
   readonly tokenBudget: number;
   readonly longChunkTokens: number;
+  readonly promptStepsInTurn: number;
   readonly maxWaiting: number;
   readonly watermarkPages: number;
   readonly singleFlight: boolean;

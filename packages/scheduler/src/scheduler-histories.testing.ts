@@ -72,6 +72,7 @@ export const worlds: fc.Arbitrary<RandomWorld> = fc
     maxSequences: fc.integer({ min: 1, max: 6 }),
     tokenBudget: fc.integer({ min: 1, max: 20 }),
     longChunkTokens: fc.constantFrom(Number.POSITIVE_INFINITY, 2, 5, 12),
+    promptStepsInTurn: fc.constantFrom(1, 1, 2, 9),
     maxWaiting: fc.constantFrom(2, 30),
     watermarkPages: fc.integer({ min: 0, max: 2 }),
     singleFlight: fc.constantFrom(true, true, false),

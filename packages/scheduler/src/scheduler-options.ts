@@ -30,6 +30,11 @@ export interface SchedulerOptions extends StepLimits {
    * sequence faster than rows of several. Default: none has.
    */
   readonly longChunkTokens?: number;
+  /**
+   * Steps of prompts (long chunks, and with more than one also short chunks that are as long together) that run one after the other while
+   * sequences that decode wait. More: a burst is through sooner, and streams that run already pause for longer. Default 1.
+   */
+  readonly promptStepsInTurn?: number;
   /** Sliding windows of the model's layers, in tokens, each at least 1: plans then say what layers with a window read. Default none. */
   readonly windows?: readonly number[];
   /** What the attention planner weighs. Default: as measured, see `cost-model.ts`; measure again for other machines or models. */
@@ -53,6 +58,7 @@ const OPTIONS = [
   'saltQuota',
   'attention',
   'longChunkTokens',
+  'promptStepsInTurn',
   'windows',
   'attentionCosts',
   'checks',
@@ -64,6 +70,7 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
   assertLimits(options);
   const { kv, singleFlight = true, attention = 'levels', attentionCosts = MEASURED_COSTS } = options;
   const { windows = [], checks = 'none', saltQuota = {}, longChunkTokens = Number.POSITIVE_INFINITY } = options;
+  const { promptStepsInTurn = 1 } = options;
   if (!kv) throw invalid('kv is missing; give what createKvCache made.');
   if (attention !== 'levels' && attention !== 'flat')
     throw invalid(`attention is ${attention}; give 'levels' or 'flat'.`);
@@ -77,6 +84,8 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
   }
   if (longChunkTokens !== Number.POSITIVE_INFINITY && (!Number.isInteger(longChunkTokens) || longChunkTokens < 2))
     throw invalid(`longChunkTokens is ${longChunkTokens}; give a whole number of tokens, at least 2.`);
+  if (!Number.isInteger(promptStepsInTurn) || promptStepsInTurn < 1)
+    throw invalid(`promptStepsInTurn is ${promptStepsInTurn}; give a whole number of steps, at least 1.`);
   for (const window of windows) {
     if (!Number.isInteger(window) || window < 1)
       throw invalid(`windows has ${window}; give whole numbers of tokens, each at least 1.`);
@@ -94,6 +103,7 @@ export function resolvedOptions(options: SchedulerOptions): Required<SchedulerOp
     saltQuota,
     attention,
     longChunkTokens,
+    promptStepsInTurn,
     windows,
     attentionCosts,
     checks,

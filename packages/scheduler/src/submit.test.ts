@@ -56,6 +56,7 @@ describe('Scheduler.submit', () => {
     ['a negative budget', { tokenBudget: -1 }],
     ['half a place to wait', { maxWaiting: 0.5 }],
     ['a long chunk of one token', { longChunkTokens: 1 }],
+    ['no steps of prompts in turn', { promptStepsInTurn: 0 }],
     ['a watermark of the whole pool', { watermarkPages: 9 }],
     ['a negative watermark', { watermarkPages: -1 }],
     ['a window of no tokens', { windows: [16, 0] }],

@@ -117,8 +117,12 @@ describe('octavo batch', () => {
     const given = fakeHost();
     const argv = ['batch', requests, '--out', out];
     const quota = ['--salt-max-running', '2', '--salt-max-pages', '40'];
-    expect(await given.run(...argv, '--token-budget', '64', ...quota)).toBe(0);
-    expect(given.log.opened[0]?.options).toMatchObject({ tokenBudget: 64, saltQuota: { maxRunning: 2, maxPages: 40 } });
+    expect(await given.run(...argv, '--token-budget', '64', '--prompt-steps-in-turn', '3', ...quota)).toBe(0);
+    expect(given.log.opened[0]?.options).toMatchObject({
+      tokenBudget: 64,
+      promptStepsInTurn: 3,
+      saltQuota: { maxRunning: 2, maxPages: 40 },
+    });
     const plain = fakeHost();
     expect(await plain.run(...argv)).toBe(0);
     expect(Object.keys(plain.log.opened[0]?.options ?? {})).not.toEqual(

@@ -18,6 +18,7 @@ export interface EngineFlags {
   readonly contextTokens?: number;
   readonly maxSequences?: number;
   readonly tokenBudget?: number;
+  readonly promptStepsInTurn?: number;
   readonly threads?: number;
   readonly cacheFolder?: string;
   readonly dropLayers?: number;
@@ -39,6 +40,7 @@ export function addEngineOptions(command: Command): Command {
     .addOption(wholeOption('--context-tokens <n>', 'longest prompt and completion together', 1))
     .addOption(wholeOption('--max-sequences <n>', 'sequences in one step at most', 1))
     .addOption(wholeOption('--token-budget <n>', 'tokens computed in one step at most', 1))
+    .addOption(wholeOption('--prompt-steps-in-turn <n>', 'steps of prompts that streams wait for at most', 1))
     .addOption(wholeOption('--threads <n>', 'threads of the runtime', 1))
     .option('--deterministic', 'the same bits for a request, whatever else runs')
     .option('--no-spinning', 'threads of the runtime sleep at once when they have nothing to do')
@@ -67,13 +69,14 @@ export function addEngineOptions(command: Command): Command {
 /** The engine's options from the shared ones. The environment is read here and nowhere below. Pure. */
 export function engineOptions(flags: EngineFlags, env: Environment): EngineOptions {
   const { weights, kvType, deterministic, pages, memory, pageSize, contextTokens, maxSequences, tokenBudget } = flags;
-  const { threads, spinning, commitMemory, dropLayers, kvHeads, kvHeadsBy, windowTokens } = flags;
+  const { promptStepsInTurn, threads, spinning, commitMemory, dropLayers, kvHeads, kvHeadsBy, windowTokens } = flags;
   const ofModel = { weights, kvType, deterministic, contextTokens };
   const trims = defined({ dropLayers, kvHeads, kvHeadsBy, windowTokens });
   const options = {
     // A flag that takes away is true when nobody gave it.
     ...(spinning === false ? { spinning } : {}),
-    ...defined({ ...ofModel, pages, memory, pageSize, maxSequences, tokenBudget, threads, commitMemory }),
+    ...defined({ ...ofModel, pages, memory, pageSize, maxSequences, tokenBudget, promptStepsInTurn }),
+    ...defined({ threads, commitMemory }),
     ...(Object.keys(trims).length === 0 ? {} : { trims }),
   };
   return { ...options, cacheFolder: flags.cacheFolder ?? cacheFolder(env) };
