@@ -41,7 +41,7 @@
  *
  * | output | type | shape |
  * |---|---|---|
- * | new_keys, new_values | as the pools | [L, M, kvHeads, headDim] rows to be written at the step's slots (keys after rotation) |
+ * | new_keys, new_values | as the pools | [L, M, kvHeads x headDim] rows to be written at the step's slots (keys after rotation) |
  * | new_key_scales, new_value_scales | float32 | [L, M, kvHeads] of int8 rows only |
  * | argmax | int32 | [H] greedy next token (lowest id on a tie) |
  * | candidate_ids, candidate_logits | int32, float32 | [S, K] the K most probable tokens, most probable first, the lower id on a tie |

@@ -5,13 +5,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deviation, randomFloats } from '../compare.testing.ts';
 import { GraphBuilder } from '../ir/builder.ts';
+import type { Value } from '../ir/graph.ts';
+import { multiply } from '../ir/operators.ts';
 import { type TestTensor, writeModel } from '../model-folder.testing.ts';
 import { type OrtTensor, ort } from '../ort.testing.ts';
 import { placeWeights } from '../weights/placement.ts';
 import { WeightFiles } from '../weights/weight-files.ts';
 import { writeGraph } from '../write-graph.ts';
+import { activate } from './activation.ts';
 import type { LinearDescription } from './description.ts';
-import { project } from './linear.ts';
+import { project, projectOne } from './linear.ts';
+import { mlp } from './mlp.ts';
 
 interface ProductCase {
   readonly name: string;
@@ -137,6 +141,57 @@ describe.each(cases)('products in whole numbers with $name', ({ name, width, out
         expect(some).toHaveLength(count * total);
         expect(bytesOf(some).equals(bytesOf(all.subarray(first * total, (first + count) * total)))).toBe(true);
       }
+    }
+  });
+});
+
+describe('a gated MLP in whole numbers, which leaves the factors of rows out until its last product', () => {
+  const hidden = 72;
+  const inner = 130;
+  const rowCount = 24;
+  const zeroRow = 3;
+  const gate = { tensor: 'gate', in: hidden, out: inner };
+  const up = { tensor: 'up', in: hidden, out: inner };
+  const down = { tensor: 'down', in: inner, out: hidden };
+  const x = randomFloats(rowCount * hidden, 5);
+  for (let at = 0; at < x.length; at += 1) x[at] = (x[at] as number) * 10 ** ((Math.floor(at / hidden) % 7) - 3);
+  x.fill(0, zeroRow * hidden, (zeroRow + 1) * hidden);
+  let outputs: Record<string, OrtTensor>;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    const folder = join(scratch, 'gated');
+    const tensors = [gate, up, down].map(({ tensor, in: into, out }, at) => tensorOf(tensor, [out, into], 30 + at));
+    writeModel(folder, { edit: () => tensors });
+    const files = await WeightFiles.open(folder);
+    const graph = GraphBuilder.create();
+    const build = { graph, weights: files, format: 'w8a8' } as const;
+    const input = graph.input('x', 'float32', [1, 'M', hidden]);
+    const description = { kind: 'gated', activation: 'silu', input: { kind: 'apart', gate, up }, down } as const;
+    const name = (value: Value, as: string) =>
+      graph.output(graph.call({ operator: 'Identity', inputs: [value] }, 'float32', value.shape, as));
+    name(mlp(build, input, description), 'left out');
+    const [finishedGate, finishedUp] = project(build, input, [gate, up]) as [Value, Value];
+    name(
+      projectOne(build, multiply(graph, activate(graph, finishedGate, 'silu'), finishedUp), down),
+      'multiplied in at once',
+    );
+    const finished = graph.finish();
+    const placed = { graph: finished, placement: placeWeights(finished, files) };
+    await writeGraph(join(folder, 'mlp.onnx'), placed, { files, onProgress: () => {} });
+    await files.close();
+    const session = await ort.InferenceSession.create(join(folder, 'mlp.onnx'), { intraOpNumThreads: 2 });
+    close = () => session.release();
+    outputs = await session.run({ x: new ort.Tensor('float32', x, [1, rowCount, hidden]) });
+  });
+  afterAll(() => close());
+
+  it('gives each row what it gives with the factors multiplied in at once', () => {
+    const [made, expected] = ['left out', 'multiplied in at once'].map((name) => outputs[name]?.data as Float32Array);
+    for (let row = 0; row < rowCount; row += 1) {
+      const ofRow = (all: Float32Array | undefined) => all?.subarray(row * hidden, (row + 1) * hidden) as Float32Array;
+      expect(ofRow(expected).some((y) => y !== 0)).toBe(row !== zeroRow);
+      expect(deviation(ofRow(made), ofRow(expected))).toBeLessThan(1e-5);
     }
   });
 });

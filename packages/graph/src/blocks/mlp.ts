@@ -4,7 +4,7 @@ import { activate } from './activation.ts';
 import type { BuildContext } from './build-context.ts';
 import type { GatedMlpDescription, MlpDescription, PlainMlpDescription } from './description.ts';
 import { chooseExperts } from './experts.ts';
-import { project, projectOne } from './linear.ts';
+import { project, projectApart, projectFactored, projectOne } from './linear.ts';
 
 /** [.., hidden] -> [.., hidden] */
 export function mlp(build: BuildContext, x: Value, description: MlpDescription): Value {
@@ -21,6 +21,13 @@ export function mlp(build: BuildContext, x: Value, description: MlpDescription):
 /** down(activation(gate(x)) x up(x)) */
 function gatedMlp(build: BuildContext, x: Value, { input, down, activation }: GatedMlpDescription): Value {
   const { graph } = build;
+  const apart = input.kind === 'apart' ? projectApart(build, x, [input.gate, input.up]) : undefined;
+  if (apart !== undefined) {
+    const { outputs, factors } = apart;
+    const [gate, up] = outputs as [Value, Value];
+    const rows = multiply(graph, activate(graph, multiply(graph, gate, factors), activation), up);
+    return projectFactored(build, { rows, factors }, down);
+  }
   const [gate, up] = (
     input.kind === 'apart'
       ? project(build, x, [input.gate, input.up])

@@ -103,12 +103,14 @@ export function concat(
   graph: GraphBuilder,
   parts: readonly Value[],
   target: { axis: number; shape: readonly Dim[] },
+  name?: string,
 ): Value {
   const type = parts[0]?.type ?? 'float32';
   return graph.call(
     { operator: 'Concat', inputs: parts, attributes: { axis: { int: target.axis } } },
     type,
     target.shape,
+    name,
   );
 }
 
