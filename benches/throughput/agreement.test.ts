@@ -5,8 +5,11 @@ import { checkAgreement } from './agreement.ts';
 const prompt = Uint32Array.of(1, 2, 3);
 const answers = (ids: number[], ...others: number[][]) => new Map([[prompt.join(), { prompt, ids, others }]]);
 /** A judge for whom tokens 4 and 5 are `gap` apart, in logits that spread over 10. */
-const judge = (gap: number) =>
-  ({ score: async () => ({ lastLogits: [0, 1, 2, 3, 10, 10 - gap], argmax: [], logprobs: [] }) }) as unknown as Engine;
+const judge = (gap: number, weights: Engine['info']['weights'] = 'q4') =>
+  ({
+    info: { weights },
+    score: async () => ({ lastLogits: [0, 1, 2, 3, 10, 10 - gap], argmax: [], logprobs: [] }),
+  }) as unknown as Engine;
 
 /** As `judge`, with every logit moved by `noise`, up or down in turns. */
 const noisy = (gap: number, noise: number) =>
@@ -53,6 +56,15 @@ describe('checkAgreement', () => {
     // That much is no noise.
     await expect(against(0.05)).rejects.toThrow('makes 0.50 %');
     await expect(checkAgreement(judge(gap), expected, given)).rejects.toThrow('1.50 %');
+  });
+
+  it('expects as much noise as the format of the weights rounds, none with float32', async () => {
+    const [expected, given, gap] = [answers([1, 4]), answers([1, 5]), 0.15];
+    const against = (weights: Engine['info']['weights'], noise: number) =>
+      checkAgreement(judge(gap, weights), expected, given, async () => noisy(gap, noise));
+    expect(await against('w8a8', 0.05)).toMatchObject({ ties: 1 });
+    await expect(against('w8a8', 0.08)).rejects.toThrow('makes 0.80 %');
+    await expect(against('f32', 0.03)).rejects.toThrow('makes 0.30 %');
   });
 
   it('asks nobody else about plain ties', async () => {
