@@ -3,6 +3,7 @@ import { SchedulerError } from './errors.ts';
 import type { RunningSet } from './running-set.ts';
 import { SaltQuota, type SaltQuotaOptions } from './salt-quota.ts';
 import type { Sequence } from './sequence.ts';
+import { SequenceList } from './sequence-list.ts';
 import { SingleFlight } from './single-flight.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
@@ -37,6 +38,7 @@ export class Admission {
   readonly quota: SaltQuota;
   parkedCount = 0;
   #parksLeft = PARKS_PER_STEP;
+  readonly #looks = new SequenceList();
 
   readonly #kv: KvCache;
   readonly #watermarkPages: number;
@@ -101,11 +103,13 @@ export class Admission {
       if (!this.#tryPark(sequence, this.#match(sequence))) break;
     }
     if (this.singleFlight.inFlightPages === 0) return;
+    const looks = this.#looks;
+    looks.clear();
     const waiting = this.queue.members();
-    // From the back: whoever takes the place of one that left comes from behind it. Who is missed is looked at in a later step.
-    for (let at = Math.min(waiting.length, LOOKS_PER_STEP) - 1; at > 0 && this.#parksLeft > KEPT_PARKS; at -= 1) {
-      const sequence = waiting[at]!;
-      this.#tryPark(sequence, this.#match(sequence));
+    // Listed before one of them leaves: the heap moves others into its place.
+    for (let at = 1; at < Math.min(waiting.length, LOOKS_PER_STEP); at += 1) looks.push(waiting[at]!);
+    for (let at = 0; at < looks.count && this.#parksLeft > KEPT_PARKS; at += 1) {
+      this.#tryPark(looks.at(at), this.#match(looks.at(at)));
     }
   }
 

@@ -3,7 +3,8 @@ import { fakeShape } from '../fake-runner.ts';
 import { PageLayout } from './page-layout.ts';
 import { PageStore } from './page-store.ts';
 
-const shape = { ...fakeShape, layers: 2, kvHeads: 3, headDim: 4 };
+// Rows are copied eight elements at a time, and what is left one by one.
+const shape = { ...fakeShape, layers: 2, kvHeads: 3, headDim: 22 };
 const rowElements = shape.kvHeads * shape.headDim;
 
 function newStore(pages = 5, pageSize = 2) {
@@ -66,7 +67,7 @@ describe('PageStore', () => {
   it('reports a null page that is not zero, with pool, layer and head', () => {
     const store = newStore();
     (store.values.elements[1] as Float32Array)[store.layout.rowAt(2, 1) + 3] = 1;
-    expect(store.check()).toEqual(['null page: the value pool of layer 1, head 2 is not zero at element 7']);
+    expect(store.check()).toEqual(['null page: the value pool of layer 1, head 2 is not zero at element 25']);
   });
 
   it('says how much memory was asked for when the pools cannot be allocated', () => {
