@@ -110,6 +110,21 @@ describe('the compiled llama fixture', () => {
     expect(none.newKeys).toEqual(all.newKeys);
   });
 
+  it('hands out the same new rows without heads, and leaves the last attention out', async () => {
+    const ids = golden.prompts[1]?.ids as number[];
+    const rows = ids.map((_, row) => row);
+    const pool = { pages: 2, pageSize: 4 };
+    const pools = makePools(session.model.shape, pool);
+    const step = { tokens: ids, positions: rows, fullRows: [0], levels: [], chunks: [rows] };
+    const [wanted, without] = [
+      await session.run({ ...step, headRows: [0] }, pools, pool),
+      await session.run({ ...step, headRows: [] }, pools, pool),
+    ];
+    expect(without.newKeys).toEqual(wanted.newKeys);
+    expect(without.newValues).toEqual(wanted.newValues);
+    expect(without.logits[0]).not.toEqual(wanted.logits[0]);
+  });
+
   it('has the inputs and outputs of the step interface and no others', () => {
     const { layers } = session.model.shape;
     const list = (count: number, name: (index: number) => string) =>
@@ -122,7 +137,7 @@ describe('the compiled llama fixture', () => {
       stepInputs.levelRowAt,
     ];
     const expected = [
-      ...[stepInputs.tokens, stepInputs.positions, stepInputs.headRows, stepInputs.fullRows],
+      ...[stepInputs.tokens, stepInputs.positions, stepInputs.headsOn, stepInputs.headRows, stepInputs.fullRows],
       ...[stepInputs.sampleOn, stepInputs.sampleRows],
       ...[stepInputs.sampleScales, stepInputs.sampleMasses, stepInputs.sampleFloors],
       ...[stepInputs.chunkOn, stepInputs.chunkRows, stepInputs.chunkRowAt],

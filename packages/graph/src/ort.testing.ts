@@ -40,6 +40,7 @@ export interface GroupSpec {
 export interface StepSpec {
   readonly tokens: readonly number[];
   readonly positions: readonly number[];
+  /** None: heads are switched off. */
   readonly headRows: readonly number[];
   readonly fullRows: readonly number[];
   /** Groups of each level; a level that is absent or empty is switched off. */
@@ -135,10 +136,11 @@ export interface StepStore {
 
 /** The graph's inputs for a step. */
 function feedsOf(model: CompiledModel, step: StepSpec, store: StepStore): Record<string, OrtTensor> {
+  const headRows = step.headRows.length === 0 ? [0] : step.headRows;
   return {
     [stepInputs.tokens]: ints(step.tokens, [step.tokens.length]),
     [stepInputs.positions]: ints(step.positions, [step.positions.length]),
-    [stepInputs.headRows]: ints(step.headRows, [step.headRows.length]),
+    [stepInputs.headRows]: ints(headRows, [headRows.length]),
     [stepInputs.fullRows]: ints(step.fullRows, [step.fullRows.length]),
     [stepInputs.sampleOn]: flag(false),
     [stepInputs.sampleRows]: ints([0], [1]),
@@ -149,16 +151,17 @@ function feedsOf(model: CompiledModel, step: StepSpec, store: StepStore): Record
       ]),
     ),
     ...attentionFeeds({ levels: model.levels, ...model.shape }, step, store),
+    [stepInputs.headsOn]: flag(step.headRows.length > 0),
   };
 }
 
-/** The inputs that attention reads. */
+/** The inputs that attention reads, whose results are wanted. */
 export function attentionFeeds(
   graph: Pick<ModelShape, 'kvHeads' | 'headDim' | 'windows' | 'hasFullLayers'> & { readonly levels: number },
   step: StepSpec,
   store: StepStore,
 ): Record<string, OrtTensor> {
-  const feeds: Record<string, OrtTensor> = {};
+  const feeds: Record<string, OrtTensor> = { [stepInputs.headsOn]: flag(true) };
   const rowCount = step.tokens.length;
   for (let level = 0; level < graph.levels; level += 1)
     addLevel(feeds, { level, rowCount, ...graph }, step.levels[level] ?? []);

@@ -18,6 +18,7 @@
  * | tokens | int32 | [M] |
  * | positions | int32 | [M] |
  * | head_rows | int32 | [H] rows of the batch whose next-token distribution is wanted |
+ * | heads_on | bool | [1] whether a next-token distribution is wanted at all; if not, what is handed out for the one head row means nothing |
  * | full_rows | int32 | [F] which of the H head rows are handed out as full logits |
  * | sample_on | bool | [1] whether rows are sampled from candidates |
  * | sample_rows | int32 | [S] which of the H head rows |
@@ -67,6 +68,7 @@ export const stepInputs = {
   tokens: 'tokens',
   positions: 'positions',
   headRows: 'head_rows',
+  headsOn: 'heads_on',
   fullRows: 'full_rows',
   sampleOn: 'sample_on',
   sampleRows: 'sample_rows',

@@ -79,6 +79,7 @@ export class StepTensors {
     feeds[stepInputs.positions] = int32(plan.positions.subarray(0, rows), [rows]);
     feeds[stepInputs.headRows] =
       plan.headCount === 0 ? this.#one : int32(plan.headRow.subarray(0, plan.headCount), [plan.headCount]);
+    feeds[stepInputs.headsOn] = plan.headCount === 0 ? this.#off : this.#on;
     feeds[stepInputs.fullRows] = int32(fullHeads.subarray(0, fullCount), [fullCount]);
     if (this.#grid !== undefined) {
       this.#fillGrid(this.#grid, plan);

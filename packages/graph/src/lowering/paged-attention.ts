@@ -3,6 +3,8 @@
 import type { KvType } from '../compiled-model.ts';
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { Branch, Graph, PagedAttentionNode, Value } from '../ir/graph.ts';
+import { identity } from '../ir/operators.ts';
+import { stepInputs } from '../step-interface.ts';
 import { attendOnGrid, buildGridTables } from './fixed-grid.ts';
 import { attendInParts } from './merged-parts.ts';
 import { emitRows, type LayerPools, type RoundedRows, roundRows } from './page-format.ts';
@@ -36,6 +38,8 @@ export function lowerPagedAttention(builder: GraphBuilder, options: LoweringOpti
     ...windowsOf(attentions),
   };
   const lower = deterministic ? gridLowering(lowered, request) : levelLowering(lowered, request);
+  const headsOn = lowered.input(stepInputs.headsOn, 'bool', [1]);
+  const last = attentions.at(-1);
   const rows: { keys: RoundedRows; values: RoundedRows }[] = [];
   for (const node of nodes) {
     if (node.kind === 'operator') lowered.appendNode(node);
@@ -43,24 +47,47 @@ export function lowerPagedAttention(builder: GraphBuilder, options: LoweringOpti
       const keys = roundRows(lowered, node.keys, node, kvType);
       const values = roundRows(lowered, node.values, node, kvType);
       rows[node.layer] = { keys, values };
-      lower({ ...node, keys: keys.seen, values: values.seen });
+      const seen = { ...node, keys: keys.seen, values: values.seen };
+      if (node === last) lowerLast(lowered, seen, { headsOn, lower });
+      else lower(lowered, seen);
     }
   }
   emitRows(lowered, rows, first);
   return lowered.finish();
 }
 
-function gridLowering(graph: GraphBuilder, request: AttentionRequest): (node: PagedAttentionNode) => void {
+type Lower = (graph: GraphBuilder, node: PagedAttentionNode) => void;
+
+/**
+ * What the last attention gives goes into nothing but logits, so a step that wants none, as all chunks of a long prompt but its last, is
+ * spared it. Its rows are then whatever is at hand.
+ */
+function lowerLast(
+  graph: GraphBuilder,
+  node: PagedAttentionNode,
+  { headsOn, lower }: { readonly headsOn: Value; readonly lower: Lower },
+): void {
+  const attended = graph.branch((inner) => {
+    const output = inner.declare('attention', 'float32', node.output.shape);
+    lower(inner, { ...node, output });
+    return [output];
+  });
+  const left = graph.branch((inner) => [identity(inner, node.queries)]);
+  const attributes = { then_branch: { branch: attended }, else_branch: { branch: left } };
+  graph.append({ operator: 'If', inputs: [headsOn], attributes }, [node.output]);
+}
+
+function gridLowering(graph: GraphBuilder, request: AttentionRequest): Lower {
   const tables = buildGridTables(graph, request);
-  return (node) => {
-    const attended = attendOnGrid(graph, node, tables);
-    graph.append({ operator: 'Identity', inputs: [attended] }, [node.output]);
+  return (inner, node) => {
+    const attended = attendOnGrid(inner, node, tables);
+    inner.append({ operator: 'Identity', inputs: [attended] }, [node.output]);
   };
 }
 
-function levelLowering(graph: GraphBuilder, request: AttentionRequest): (node: PagedAttentionNode) => void {
+function levelLowering(graph: GraphBuilder, request: AttentionRequest): Lower {
   const tables = buildStepTables(graph, request);
-  return (node) => lowerNode(graph, node, tables);
+  return (inner, node) => lowerNode(inner, node, tables);
 }
 
 function lowerNode(graph: GraphBuilder, node: PagedAttentionNode, { views, inputs }: StepTables): void {
