@@ -1,4 +1,4 @@
-import { InvariantBroken, type KvCache, type KvLease, pagesFor } from '@octavo/kv';
+import { fullPagesIn, InvariantBroken, type KvCache, type KvLease, pagesFor } from '@octavo/kv';
 import { SchedulerError } from './errors.ts';
 import type { RunningSet } from './running-set.ts';
 import { SaltQuota, type SaltQuotaOptions } from './salt-quota.ts';
@@ -29,7 +29,7 @@ export interface AdmissionOptions {
 /**
  * The way in: who waits, who waits for whom, and who may run now.
  *
- * In order of priority and arrival, those first whose awaited pages are there (see `isBefore`); parked sequences hold up nobody, but one that found no room holds up everybody behind it, so that
+ * In order of priority and arrival, those first of whose prompts more pages are there (see `isBefore`); parked sequences hold up nobody, but one that found no room holds up everybody behind it, so that
  * a long prompt is not overtaken for ever by short ones.
  */
 export class Admission {
@@ -109,8 +109,18 @@ export class Admission {
     // Listed before one of them leaves: the heap moves others into its place.
     for (let at = 1; at < Math.min(waiting.length, LOOKS_PER_STEP); at += 1) looks.push(waiting[at]!);
     for (let at = 0; at < looks.count && this.#parksLeft > KEPT_PARKS; at += 1) {
-      this.#tryPark(looks.at(at), this.#match(looks.at(at)));
+      const sequence = looks.at(at);
+      const matched = this.#match(sequence);
+      if (!this.#tryPark(sequence, matched)) this.#found(sequence, fullPagesIn(matched, this.#kv.pageSize));
     }
+  }
+
+  /** Effect: a waiting sequence goes before those of its time of whose prompts fewer pages are there. */
+  #found(sequence: Sequence, pages: number): void {
+    if (pages <= sequence.foundPages) return;
+    this.queue.remove(sequence);
+    sequence.foundPages = pages;
+    this.queue.push(sequence);
   }
 
   /**

@@ -75,8 +75,8 @@ export class Sequence {
   producer: Sequence | undefined;
   /** Page of the producer's prompt whose publication ends the wait. */
   awaitedPage = 0;
-  /** Prompt pages that it waited for and that were published: it goes before those of its time who waited for fewer. */
-  awaitedPages = 0;
+  /** Prompt pages that were there when it last looked, or was woken: it goes before those of its time of whom fewer are. */
+  foundPages = 0;
   readonly waiters: Sequence[] = [];
 
   constructor(id: number, request: SequenceRequest) {

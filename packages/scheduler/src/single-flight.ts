@@ -81,7 +81,7 @@ export class SingleFlight {
     for (let at = waiters.length - 1; at >= 0; at -= 1) {
       const waiter = waiters[at]!;
       if (waiter.awaitedPage >= sequence.firstInFlight) continue;
-      if (arePublished) waiter.awaitedPages = waiter.awaitedPage + 1;
+      if (arePublished) waiter.foundPages = waiter.awaitedPage + 1;
       this.#release(sequence, at);
     }
   }

@@ -29,9 +29,9 @@ describe('WaitingQueue', () => {
       Sequence,
       Sequence,
     ];
-    fewer.awaitedPages = 4;
-    more.awaitedPages = 48;
-    later.awaitedPages = 99;
+    fewer.foundPages = 4;
+    more.foundPages = 48;
+    later.foundPages = 99;
     const queue = new WaitingQueue();
     for (const one of [later, cold, fewer, more]) queue.push(one);
     const order: Sequence[] = [];
@@ -50,7 +50,7 @@ describe('WaitingQueue', () => {
         const inside: Sequence[] = [];
         for (const [id, [priority, choice]] of steps.entries()) {
           const added = sequence(100 * id, priority);
-          added.awaitedPages = choice % 5;
+          added.foundPages = choice % 5;
           queue.push(added);
           inside.push(added);
           if (choice % 3 === 0) queue.remove(inside.splice(choice % inside.length, 1)[0]!);

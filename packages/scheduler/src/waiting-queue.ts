@@ -72,12 +72,12 @@ export class WaitingQueue {
 export const OVERTAKING_ARRIVALS = 256;
 
 /**
- * Higher priority; else, of one time of arrival, who waited for more pages that are there now: what is left of its prompt is short, and
+ * Higher priority; else, of one time of arrival, who has more pages of its prompt there: what is left of its prompt is short, and
  * customers of a page that was just computed get their first token before the next one is; else earlier arrival (ids grow with arrival). Total.
  */
 export function isBefore(left: Sequence, right: Sequence): boolean {
   if (left.priority !== right.priority) return left.priority > right.priority;
   const time = Math.floor(left.id / OVERTAKING_ARRIVALS) - Math.floor(right.id / OVERTAKING_ARRIVALS);
   if (time !== 0) return time < 0;
-  return left.awaitedPages === right.awaitedPages ? left.id < right.id : left.awaitedPages > right.awaitedPages;
+  return left.foundPages === right.foundPages ? left.id < right.id : left.foundPages > right.foundPages;
 }
