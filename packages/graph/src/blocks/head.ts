@@ -1,10 +1,10 @@
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { Value } from '../ir/graph.ts';
-import { cast, multiply, reshape, tanh } from '../ir/operators.ts';
-import { stepOutputs } from '../step-interface.ts';
+import { multiply, reshape, tanh } from '../ir/operators.ts';
 import type { BuildContext } from './build-context.ts';
 import { emitCandidates } from './candidates.ts';
 import type { DecoderDescription } from './description.ts';
+import { emitGreedy } from './greedy.ts';
 import { projectOne } from './linear.ts';
 
 export interface HeadRequest {
@@ -24,9 +24,7 @@ export function emitHead(build: BuildContext, { decoder, hidden, fullRows }: Hea
   const { vocabulary } = decoder.shape;
   const product = projectOne(build, hidden, decoder.head);
   const raw = reshape(graph, product, { to: [-1, vocabulary], shape: ['H', vocabulary] });
-  const attributes = { axis: { int: -1 }, keepdims: { int: 0 } };
-  const best = graph.call({ operator: 'ArgMax', inputs: [raw], attributes }, 'int64', ['H']);
-  graph.output(cast(graph, best, 'int32', stepOutputs.argmax));
+  emitGreedy(graph, raw);
   // Scale and cap keep the order of logits, so they are left to the rows that are handed out.
   const finish = (inner: GraphBuilder, rows: Value, name?: string) =>
     isPlain(decoder)

@@ -1,10 +1,11 @@
 /** Builds the paged graph out of what is kept of the export: tokens and positions in, attention over pages, head rows out. */
 import { emitCandidates } from '../blocks/candidates.ts';
+import { emitGreedy } from '../blocks/greedy.ts';
 import { GraphError } from '../errors.ts';
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { Attribute, Dim, ElementType, Value } from '../ir/graph.ts';
 import { cast, concat, dimension, gather, reshape } from '../ir/operators.ts';
-import { stepInputs, stepOutputs } from '../step-interface.ts';
+import { stepInputs } from '../step-interface.ts';
 import type { Analysis } from './analysis.ts';
 import { bytesOf } from './evaluate/evaluation.ts';
 import { encode } from './evaluate/tensor.ts';
@@ -210,9 +211,7 @@ export class Rebuild {
     const raw = this.#read(this.#tail, name);
     const wide = raw.type === 'float32' ? raw : cast(this.#graph, raw, 'float32');
     const flat = reshape(this.#graph, wide, { to: [-1, vocabulary], shape: ['H', vocabulary] });
-    const attributes = { axis: { int: -1 }, keepdims: { int: 0 } };
-    const best = this.#graph.call({ operator: 'ArgMax', inputs: [flat], attributes }, 'int64', ['H']);
-    this.#graph.output(cast(this.#graph, best, 'int32', stepOutputs.argmax));
+    emitGreedy(this.#graph, flat);
     const finish = (inner: GraphBuilder, rows: Value, as?: string) =>
       inner.call({ operator: 'Identity', inputs: [rows] }, 'float32', rows.shape, as);
     emitCandidates(this.#graph, { raw: flat, finish, fullRows });

@@ -82,6 +82,19 @@ export function gather(graph: GraphBuilder, x: Value, indexes: Value, axis: numb
   return graph.call({ operator: 'Gather', inputs: [x, indexes], attributes: { axis: { int: axis } } }, x.type, shape);
 }
 
+/** Place of the largest element of the last axis, the first on a tie; the axis goes. int64 */
+export function argMax(graph: GraphBuilder, x: Value): Value {
+  const attributes = { axis: { int: -1 }, keepdims: { int: 0 } };
+  return graph.call({ operator: 'ArgMax', inputs: [x], attributes }, 'int64', x.shape.slice(0, -1));
+}
+
+/** Of x [n, m, ..] the part that each row's index chooses, int64 [n, 1]: [n, ..] */
+export function gatherEach(graph: GraphBuilder, x: Value, indexes: Value): Value {
+  const attributes = { batch_dims: { int: 1 } };
+  const shape = [x.shape[0] ?? 1, ...x.shape.slice(2)];
+  return graph.call({ operator: 'GatherND', inputs: [x, indexes], attributes }, x.type, shape);
+}
+
 export interface ReshapeTarget {
   /** As in ONNX: 0 keeps the dimension, one -1 takes what is left. */
   readonly to: readonly number[] | Value;
