@@ -22,6 +22,7 @@ const tables = [
   'step-share',
   'memory-trade',
   'wasted-slots',
+  'lifetimes',
   'cache-on-off',
   'soak',
 ] as const;
