@@ -102,9 +102,12 @@ export async function openModel({
   }
 }
 
-/** Whether every layer has the fast path for a chunk of one sequence. */
+/**
+ * Whether a long chunk is better alone: every layer has the fast path for a chunk of one sequence, or else each sequence is a group of its own,
+ * and all are padded to the longest chunk of the step.
+ */
 function runsChunksApart({ shape, deterministic, past }: CompiledModel): boolean {
-  return past === undefined && !deterministic && shape.windows.length === 0 && fusesChunk(shape);
+  return past === undefined && (deterministic || (shape.windows.length === 0 && fusesChunk(shape)));
 }
 
 /** Tells whether the same ids mean the same text; empty without a tokenizer. */
