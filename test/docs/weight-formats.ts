@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { compileModel, LEVEL_COUNT, openEngine, openText, shippedModel } from 'octavo';
 import { octavoJson, scratch } from '../cli/octavo.testing.ts';
 
-export const formats = ['f32', 'q8', 'q4', 'w8a8'] as const;
+export const formats = ['f32', 'q8', 'q4', 'w8a8', 'q4+w8a8'] as const;
 
 export interface FormatError {
   readonly weights: (typeof formats)[number];

@@ -76,7 +76,7 @@ function packedRows(): readonly ModelRow[] {
   return [...stored].map(([architecture, dtypes]) => ({
     architecture,
     source: `safetensors ${[...dtypes].sort().join(', ')}`,
-    weights: 'q8, q4, w8a8',
+    weights: 'q8, q4, w8a8, q4+w8a8',
     checked: 'float64 reference with rounded weights and activations',
   }));
 }

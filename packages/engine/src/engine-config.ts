@@ -47,7 +47,7 @@ export interface EngineConfig {
 
 const checks: CheckTable<EngineOptions> = {
   mode: oneOf('worker', 'in-thread'),
-  weights: oneOf('f32', 'q8', 'q4', 'w8a8'),
+  weights: oneOf('f32', 'q8', 'q4', 'w8a8', 'q4+w8a8'),
   // Checked by the compiler, who knows the model.
   trims: isAnything,
   // The null page takes one.

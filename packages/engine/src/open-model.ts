@@ -14,6 +14,7 @@ import type { ModelRunner } from './model-runner.ts';
 import { multipliesBytesExactly } from './ort/integer-products.ts';
 import { OrtRunner } from './ort/ort-runner.ts';
 import { PastRunner } from './ort/past-runner.ts';
+import { RowCountRunner } from './ort/row-count-runner.ts';
 import type { SessionOptions } from './ort/session.ts';
 import { defaultThreads } from './ort/threads.ts';
 
@@ -33,7 +34,7 @@ export interface OpenOptions {
   readonly model: ModelSource;
   readonly config: EngineConfig;
   readonly onProgress: (progress: OpenProgress) => void;
-  /** Asked for weights in `w8a8` alone. Default: the runtime is. */
+  /** Asked for weights with `w8a8` alone. Default: the runtime is. */
   readonly isExact?: () => Promise<boolean>;
 }
 
@@ -46,7 +47,8 @@ export async function openModel({
 }: OpenOptions): Promise<EngineParts> {
   const { contextTokens = 0 } = config;
   // Before the graph is looked for: a cache folder may have come from another machine.
-  const unsignedCodes = config.weights === 'w8a8' && model.onnxFile === undefined && !(await isExact());
+  const hasCodes = config.weights === 'w8a8' || config.weights === 'q4+w8a8';
+  const unsignedCodes = hasCodes && model.onnxFile === undefined && !(await isExact());
   const compiled = await compileModel(model, {
     weights: config.weights,
     kvType: config.kvType,
@@ -121,7 +123,15 @@ async function tokenizerDigest(folder: string): Promise<string> {
   }
 }
 
-function openRunner(model: CompiledModel, options: SessionOptions): Promise<ModelRunner> {
-  const { past } = model;
-  return past === undefined ? OrtRunner.open(model, options) : PastRunner.open({ ...model, past }, options);
+async function openRunner(model: CompiledModel, options: SessionOptions): Promise<ModelRunner> {
+  const { past, manyRowsFile } = model;
+  if (past !== undefined) return PastRunner.open({ ...model, past }, options);
+  const few = await OrtRunner.open(model, options);
+  if (manyRowsFile === undefined) return few;
+  try {
+    return new RowCountRunner(few, await OrtRunner.open({ ...model, graphFile: manyRowsFile }, options));
+  } catch (error) {
+    await few.dispose();
+    throw error;
+  }
 }

@@ -1,11 +1,19 @@
+import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
 import { buildDecoder, ropesOf } from './blocks/decoder.ts';
 import type { DecoderDescription } from './blocks/description.ts';
-import { GRAPH_FILE, isIntact, publishFolder, readWeightBytes, withScratchFolder } from './cache/compiled-folder.ts';
+import {
+  GRAPH_FILE,
+  isIntact,
+  publishFolder,
+  readFileBytes,
+  readWeightBytes,
+  withScratchFolder,
+} from './cache/compiled-folder.ts';
 import { fingerprint } from './cache/fingerprint.ts';
 import { type CheckedOptions, checkOptions } from './compile-options.ts';
-import type { CompiledModel, CompileOptions } from './compiled-model.ts';
+import type { CompiledModel, CompileOptions, MatrixFormat } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
 import { GraphError } from './errors.ts';
 import { fitToContext } from './fit-context.ts';
@@ -27,6 +35,20 @@ export const DEFAULT_CONTEXT_TOKENS = 1 << 17;
 
 interface Compilation extends CheckedOptions {
   readonly description: DecoderDescription;
+  readonly format: MatrixFormat;
+  readonly throughBits?: 4 | undefined;
+}
+
+/** One graph's share of a format of weights. */
+interface GraphFormat {
+  readonly format: MatrixFormat;
+  readonly throughBits?: 4;
+}
+
+interface CompiledGraph {
+  readonly model: CompiledModel;
+  /** Of the weights that no other graph of the same model reads in place. */
+  readonly packedBytes: number;
 }
 
 /**
@@ -45,6 +67,42 @@ export async function compileModel(model: string | ModelSource, options: Compile
     const { compileOnnx } = await import('./import/compile-onnx.ts');
     return compileOnnx({ folder: sourceFolder, onnxFile: resolve(onnxFile) }, options);
   }
+  if (options.weights === 'q4+w8a8') return compileBoth(sourceFolder, options);
+  return (await compileFolder(sourceFolder, options, { format: options.weights ?? 'f32' })).model;
+}
+
+/** A graph for steps of few rows, and one for steps of many that multiplies with the same 4-bit matrices. */
+async function compileBoth(sourceFolder: string, options: CompileOptions): Promise<CompiledModel> {
+  if (options.deterministic) {
+    const message =
+      'option weights is "q4+w8a8", which multiplies a row otherwise when a step has many, and option deterministic is true: give weights q4 or w8a8';
+    throw new GraphError('OPTION_INVALID', message);
+  }
+  const { onProgress = () => {} } = options;
+  const first = { ...options, onProgress: quietWhenReady(onProgress) };
+  const { model } = await compileFolder(sourceFolder, first, { format: 'q4' });
+  const many = await compileFolder(sourceFolder, options, { format: 'w8a8', throughBits: 4 });
+  return {
+    ...model,
+    manyRowsFile: many.model.graphFile,
+    weights: 'q4+w8a8',
+    weightBytes: model.weightBytes + many.packedBytes,
+    fingerprint: createHash('sha256').update(model.fingerprint).update(many.model.fingerprint).digest('hex'),
+    fromCache: model.fromCache && many.model.fromCache,
+  };
+}
+
+type OnProgress = NonNullable<CompileOptions['onProgress']>;
+
+function quietWhenReady(onProgress: OnProgress): OnProgress {
+  return (progress) => progress.status !== 'ready' && onProgress(progress);
+}
+
+async function compileFolder(
+  sourceFolder: string,
+  options: CompileOptions,
+  { format, throughBits }: GraphFormat,
+): Promise<CompiledGraph> {
   const { description: whole, endIds, fields } = await readModelConfig(sourceFolder);
   const trims = resolveTrims(options.trims, whole);
   const own = trims ? trimLayers(whole, trims) : whole;
@@ -52,19 +110,20 @@ export async function compileModel(model: string | ModelSource, options: Compile
   const fitted = fitToContext(own, checked.contextTokens);
   const merged = trims && mergeHeads(fitted, trims);
   const description = merged?.description ?? fitted;
-  const compilation: Compilation = { ...checked, description };
-  const { weights, kvType, deterministic, levels, cacheFolder, onProgress } = compilation;
+  const compilation: Compilation = { ...checked, description, format, throughBits };
+  const { kvType, deterministic, levels, cacheFolder, onProgress } = compilation;
   const files = await WeightFiles.open(sourceFolder);
   try {
     const { contextTokens } = description.shape;
     const settings = {
-      weights,
+      weights: format,
       kvType,
       deterministic,
       levels,
       contextTokens,
+      ...(throughBits && { throughBits }),
       ...(trims && { trims }),
-      ...(compilation.unsignedCodes && { unsignedCodes: true as const }),
+      ...(format === 'w8a8' && compilation.unsignedCodes && { unsignedCodes: true as const }),
       ...ropeSetting(compilation),
     };
     const name = await fingerprint({ config: fields, files: files.files, ...settings });
@@ -82,11 +141,11 @@ export async function compileModel(model: string | ModelSource, options: Compile
     const graphFile = join(target, GRAPH_FILE);
     const { shape } = description;
     const weightBytes = await readWeightBytes(target);
-    return {
+    const model: CompiledModel = {
       sourceFolder,
       graphFile,
       shape,
-      weights,
+      weights: format,
       kvType,
       deterministic,
       weightBytes,
@@ -96,6 +155,7 @@ export async function compileModel(model: string | ModelSource, options: Compile
       fromCache,
       ...(trims && { untrimmed: whole.shape }),
     };
+    return { model, packedBytes: await readFileBytes(target, PACKED_FILE) };
   } finally {
     await files.close();
   }
@@ -129,8 +189,8 @@ function ropeSetting({ description, ropeContextTokens }: Compilation): { readonl
 
 /** Builds the graph, which checks every weight that it needs, before anything is written. */
 function prepare(compilation: Compilation, files: WeightFiles): PreparedGraph {
-  const { description, ropeContextTokens, weights: format, unsignedCodes } = compilation;
-  const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format, unsignedCodes };
+  const { description, ropeContextTokens, format, unsignedCodes, throughBits } = compilation;
+  const build: BuildContext = { graph: GraphBuilder.create(), weights: files, format, unsignedCodes, throughBits };
   buildDecoder(build, description, ropeContextTokens);
   const graph = lowerPagedAttention(build.graph, compilation);
   return { graph, placement: placeWeights(graph, files) };

@@ -73,7 +73,7 @@ export function checkOptions(context: ModelContext, options: CompileOptions): Ch
     levels,
     contextTokens,
     ropeContextTokens,
-    unsignedCodes: unsignedCodes && weights === 'w8a8',
+    unsignedCodes,
     cacheFolder: resolve(cacheFolder),
     onProgress,
   };

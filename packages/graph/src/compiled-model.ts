@@ -1,7 +1,12 @@
 /** What the compiler hands to an executor. */
 
-/** Formats that weights can be stored in: see docs/weights.md. */
-export const WEIGHT_FORMATS = ['f32', 'q8', 'q4', 'w8a8'] as const;
+/** Formats of the matrices of one graph: see docs/weights.md. */
+export const MATRIX_FORMATS = ['f32', 'q8', 'q4', 'w8a8'] as const;
+
+export type MatrixFormat = (typeof MATRIX_FORMATS)[number];
+
+/** Formats that weights can be stored in. `q4+w8a8`: the matrices of `q4`, kept as 8-bit codes as well, for steps of many rows. */
+export const WEIGHT_FORMATS = [...MATRIX_FORMATS, 'q4+w8a8'] as const;
 
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
 
@@ -42,6 +47,8 @@ export interface CompiledModel {
   readonly sourceFolder: string;
   /** Absolute path of the ONNX file; its external data lies in the same folder. */
   readonly graphFile: string;
+  /** Path of a second graph with the same interface, which multiplies the same matrices faster when a step has many rows; of `q4+w8a8` alone. */
+  readonly manyRowsFile?: string;
   readonly shape: ModelShape;
   /** The shape before anything was taken away; absent: nothing was. */
   readonly untrimmed?: ModelShape;

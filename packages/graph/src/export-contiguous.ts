@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BuildContext } from './blocks/build-context.ts';
 import { buildDecoder } from './blocks/decoder.ts';
-import type { ModelShape, WeightFormat } from './compiled-model.ts';
+import type { MatrixFormat, ModelShape } from './compiled-model.ts';
 import { readModelConfig } from './config/model-folder.ts';
 import type { ContiguousAttention } from './contiguous/contiguous-attention.ts';
 import { lowerContiguous } from './contiguous/lower-contiguous.ts';
@@ -19,7 +19,7 @@ export interface ContiguousExport {
   /** Name of the graph file. Default: model.onnx. */
   readonly name?: string;
   /** Default `f32`. */
-  readonly weights?: WeightFormat;
+  readonly weights?: MatrixFormat;
   /**
    * `plain` (default): products and a softmax. `fused`: one GroupQueryAttention a layer, which runs faster and wants an attention mask of
    * ones.

@@ -10,7 +10,11 @@ export const badOptions: readonly { readonly options: object; readonly code: str
   { options: { tokenBudget: 0 }, code: 'INVALID_OPTION', message: /tokenBudget/ },
   { options: { promptStepsInTurn: 0 }, code: 'INVALID_OPTION', message: /promptStepsInTurn/ },
   { options: { threads: 0 }, code: 'INVALID_OPTION', message: /threads/ },
-  { options: { weights: 'q2' }, code: 'INVALID_OPTION', message: /is 'q2': give 'f32' or 'q8' or 'q4' or 'w8a8'/ },
+  {
+    options: { weights: 'q2' },
+    code: 'INVALID_OPTION',
+    message: /is 'q2': give 'f32' or 'q8' or 'q4' or 'w8a8' or 'q4\+w8a8'/,
+  },
   { options: { kvType: 'int4' }, code: 'INVALID_OPTION', message: /is 'int4': give 'f32' or 'f16' or 'int8'/ },
   { options: { memory: 0.5 }, code: 'INVALID_OPTION', message: /memory of the options of the engine is 0.5/ },
   {

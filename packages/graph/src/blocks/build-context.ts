@@ -1,4 +1,4 @@
-import type { WeightFormat } from '../compiled-model.ts';
+import type { MatrixFormat } from '../compiled-model.ts';
 import type { GraphBuilder } from '../ir/builder.ts';
 import type { TensorSource } from '../weights/weight-files.ts';
 
@@ -6,7 +6,9 @@ import type { TensorSource } from '../weights/weight-files.ts';
 export interface BuildContext {
   readonly graph: GraphBuilder;
   readonly weights: TensorSource;
-  readonly format: WeightFormat;
+  readonly format: MatrixFormat;
   /** As the compile option says. Default false. */
   readonly unsignedCodes?: boolean;
+  /** Of `w8a8` matrices: their codes are not of what is stored, but of what its codes of so many bits stand for. */
+  readonly throughBits?: 4 | undefined;
 }

@@ -138,14 +138,15 @@ function multiplyCodes(build: BuildContext, rows: RoundedInput, projections: rea
   const { graph } = build;
   const { into, out, tensors, transposed } = stack(build, projections);
   const unsigned = build.unsignedCodes ?? false;
+  const { throughBits } = build;
   const name = `${tensors.join('+')}.w8`;
   const codes = graph.weight(
     { name, type: unsigned ? 'uint8' : 'int8', shape: [into, out] },
-    { kind: 'quantized-columns', tensors, transposed, unsigned, part: 'codes' },
+    { kind: 'quantized-columns', tensors, transposed, unsigned, throughBits, part: 'codes' },
   );
   const scales = graph.weight(
     { name: `${name}.scales`, type: 'float32', shape: [out] },
-    { kind: 'quantized-columns', tensors, transposed, unsigned, part: 'scales' },
+    { kind: 'quantized-columns', tensors, transposed, unsigned, throughBits, part: 'scales' },
   );
   return graph.call(
     {

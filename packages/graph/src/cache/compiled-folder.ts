@@ -38,6 +38,11 @@ export async function readWeightBytes(folder: string): Promise<number> {
   return (JSON.parse(await readFile(join(folder, MANIFEST_FILE), 'utf8')) as Manifest).weightBytes;
 }
 
+/** Bytes of a file of an intact folder. */
+export async function readFileBytes(folder: string, file: string): Promise<number> {
+  return (await stat(join(folder, file))).size;
+}
+
 /**
  * Lets `fill` write a new folder (it returns the bytes of the weights), then puts it in its place under `cacheFolder` at once. When another
  * process was faster, its result stays; a damaged one is replaced. Of an attempt that was interrupted, `fill` finds the files that are named

@@ -19,6 +19,8 @@ export interface FingerprintParts {
   readonly trims?: object;
   /** Only where it changes something. */
   readonly unsignedCodes?: true;
+  /** Likewise. */
+  readonly throughBits?: 4;
   /** Only when a rope follows it. */
   readonly ropeContextTokens?: number;
 }

@@ -1,5 +1,5 @@
 /** From what was read of an export to the paged graph, in memory. */
-import type { KvType, ModelShape, WeightFormat } from '../compiled-model.ts';
+import type { KvType, MatrixFormat, ModelShape } from '../compiled-model.ts';
 import { GraphError } from '../errors.ts';
 import { GraphBuilder } from '../ir/builder.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -24,7 +24,7 @@ export interface ImportedGraph extends Pick<ModelShape, 'windows' | 'hasFullLaye
   readonly vocabulary: number;
   /** Positions that its tables have; Infinity: no table. */
   readonly tablePositions: number;
-  readonly format: WeightFormat;
+  readonly format: MatrixFormat;
 }
 
 /** What is wanted of the paged graph. */
@@ -118,7 +118,7 @@ function tableLimit(analysis: Analysis, attentions: readonly ResolvedAttention[]
 }
 
 /** The coarsest format of the weights that are multiplied with. */
-function formatOf(analysis: Analysis, attentions: readonly ResolvedAttention[]): WeightFormat {
+function formatOf(analysis: Analysis, attentions: readonly ResolvedAttention[]): MatrixFormat {
   const kept = findKept(analysis, attentions);
   const bits = [...kept.body, ...kept.tail]
     .filter(({ operator }) => operator === 'MatMulNBits')

@@ -2,12 +2,13 @@
 import { buildDecoder } from '../blocks/decoder.ts';
 import type { DecoderDescription } from '../blocks/description.ts';
 import { DEFAULT_CONTEXT_TOKENS } from '../compile-model.ts';
-import { WEIGHT_FORMATS } from '../compiled-model.ts';
+import { MATRIX_FORMATS, type MatrixFormat } from '../compiled-model.ts';
 import type { ConfigReader } from '../config/config-reader.ts';
 import { describeModel, openConfig, readEndIds, refuseQuantized } from '../config/model-folder.ts';
 import { fitToContext } from '../fit-context.ts';
 import { GraphBuilder } from '../ir/builder.ts';
-import { weightBytes } from '../weights/placement.ts';
+import type { Weight } from '../ir/graph.ts';
+import { packedBytesOf, weightBytes } from '../weights/placement.ts';
 import { WeightFiles } from '../weights/weight-files.ts';
 import { bytesByType, Faults, type ModelInspection, type StoredWeights } from './model-inspection.ts';
 import { TolerantTensors } from './tolerant-tensors.ts';
@@ -43,13 +44,20 @@ export async function inspectFolder(folder: string): Promise<ModelInspection> {
 /** Builds the graph once a format: the weights that it asks for are those that would be packed. */
 function build(description: DecoderDescription, files: WeightFiles | undefined, faults: Faults) {
   const tensors = new TolerantTensors(quantizedAway(files, faults), faults);
-  const sizes = WEIGHT_FORMATS.map((format) => {
+  const built = MATRIX_FORMATS.map((format) => {
     const graph = GraphBuilder.create();
     buildDecoder({ graph, weights: tensors, format }, description, description.shape.contextTokens);
-    const bytes = graph.finish().weights.reduce((sum, { value }) => sum + weightBytes(value), 0);
-    return [format, bytes] as const;
+    return [format, graph.finish().weights] as const;
   });
-  return { parameters: tensors.elements, weightBytes: Object.fromEntries(sizes) };
+  const weights = Object.fromEntries(built) as Record<MatrixFormat, readonly Weight[]>;
+  const sizes = built.map(([format, all]) => [format, bytesOf(all)] as const);
+  // What both of its graphs read in place is there once.
+  const both = bytesOf(weights.q4) + packedBytesOf(weights.w8a8);
+  return { parameters: tensors.elements, weightBytes: { ...Object.fromEntries(sizes), 'q4+w8a8': both } };
+}
+
+function bytesOf(weights: readonly Weight[]): number {
+  return weights.reduce((sum, { value }) => sum + weightBytes(value), 0);
 }
 
 /** The tensors of a checkpoint of another quantiser have other names and types: to list each as a fault would say nothing new. */

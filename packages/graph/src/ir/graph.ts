@@ -131,6 +131,8 @@ export type WeightSource =
       readonly transposed?: boolean;
       /** Codes are unsigned bytes, the code of 0 being 128. */
       readonly unsigned: boolean;
+      /** What is rounded are not the stored elements, but what their codes in blocks of so many bits stand for. */
+      readonly throughBits?: 4 | undefined;
       readonly part: QuantizedPart;
     }
   /** Float32 vectors, one after the other. */

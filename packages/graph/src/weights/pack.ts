@@ -11,10 +11,12 @@ import { weightBytes } from './placement.ts';
 import {
   blocksOf,
   codeBytesOf,
+  MOST_CODE_OF_4_BITS,
   QUANTIZED_BLOCK,
   type QuantizedLayout,
   quantizeColumns,
   quantizeRows,
+  roundInBlocks,
 } from './quantize.ts';
 import type { WeightFiles, WeightTensor } from './weight-files.ts';
 
@@ -162,13 +164,16 @@ class Packer {
   ): Promise<void> {
     const codes = source.unsigned ? new Uint8Array(runs.codes.bytes) : new Int8Array(runs.codes.bytes);
     const zero = source.unsigned ? 128 : 0;
+    const through = source.throughBits;
+    const into = { codes, zero, ...(through && { mostCode: MOST_CODE_OF_4_BITS }) };
     let firstColumn = 0;
     for (const name of source.tensors) {
       const tensor = this.#tensor(name);
       const columns = tensor.shape[source.transposed ? 0 : 1] as number;
       for await (const { firstRow, rowCount, elements } of floatRows(tensor, source.transposed)) {
         const scales = new Float32Array(rowCount);
-        const spoiled = quantizeColumns(elements, columns, { codes, zero, firstColumn, scales });
+        if (through !== undefined) roundInBlocks(elements, { columns, block: QUANTIZED_BLOCK, bits: through });
+        const spoiled = quantizeColumns(elements, columns, { ...into, firstColumn, scales });
         if (spoiled !== undefined) throw notFinite(tensor, firstRow + spoiled);
         await this.#write(runs.scales, scales);
         firstColumn += rowCount;

@@ -35,7 +35,7 @@ export function placeWeights(graph: Graph, files: WeightFiles): Placement {
       linked.add(file);
       extents.set(value.name, { file: file.name, offset, bytes });
     } else {
-      const offset = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+      const offset = aligned(end);
       const bytes = weightBytes(value);
       packed.push({ weight, offset });
       extents.set(value.name, { file: PACKED_FILE, offset, bytes });
@@ -43,6 +43,16 @@ export function placeWeights(graph: Graph, files: WeightFiles): Placement {
     }
   }
   return { extents, linked: [...linked], packed, packedBytes: end };
+}
+
+/** Bytes of the file that the packed ones among these weights make, as `placeWeights` lays it out. Pure. */
+export function packedBytesOf(weights: readonly Weight[]): number {
+  const packed = weights.filter(({ source }) => source.kind !== 'stored');
+  return packed.reduce((end, { value }) => aligned(end) + weightBytes(value), 0);
+}
+
+function aligned(offset: number): number {
+  return Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
 }
 
 export function weightBytes(value: Value): number {

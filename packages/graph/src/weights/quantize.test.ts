@@ -10,10 +10,12 @@ import { type OrtTensor, ort } from '../ort.testing.ts';
 import {
   blocksOf,
   codeBytesOf,
+  MOST_CODE_OF_4_BITS,
   type QuantizedLayout,
   type QuantizedRows,
   quantizeColumns,
   quantizeRows,
+  roundInBlocks,
 } from './quantize.ts';
 
 function quantize(rows: Float32Array, layout: QuantizedLayout): QuantizedRows & { spoiled: number | undefined } {
@@ -91,6 +93,33 @@ describe('quantizeRows', () => {
   });
 });
 
+describe('roundInBlocks', () => {
+  it.each(layouts)('leaves what the codes stand for ($bits bits, $columns columns)', (layout) => {
+    fc.assert(
+      fc.property(fc.nat(), fc.constantFrom(1e-20, 1, 1e20), (seed, magnitude) => {
+        const rows = randomFloats(3 * layout.columns, seed).map((x) => x * magnitude);
+        rows.fill(0, layout.columns, 2 * layout.columns);
+        const expected = dequantize(quantize(rows, layout), layout);
+        roundInBlocks(rows, layout);
+        // Of a row of zeros the codes stand for -0, and 0 is what they are: equal as numbers.
+        expect(rows.map((x) => x + 0)).toEqual(expected.map((x) => x + 0));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'leaves nothing finite in a block that holds %s',
+    (bad) => {
+      const rows = randomFloats(3 * 64, 1);
+      rows[2 * 64 + 40] = bad;
+      roundInBlocks(rows, { columns: 64, block: 32, bits: 4 });
+      const spoiled = Array.from(rows, (x, at) => (Number.isFinite(x) ? -1 : at)).filter((at) => at >= 0);
+      expect(spoiled).toEqual(Array.from({ length: 32 }, (_, at) => 2 * 64 + 32 + at));
+    },
+  );
+});
+
 describe('quantizeColumns', () => {
   const [rowCount, columns] = [5, 12];
   const width = 9;
@@ -134,6 +163,19 @@ describe('quantizeColumns', () => {
       ),
       { numRuns: 50 },
     );
+  });
+
+  it('meets exactly what 4 bits stand for in the blocks with the largest scale', () => {
+    const rows = randomFloats(rowCount * 64, 4);
+    roundInBlocks(rows, { columns: 64, block: 64, bits: 4 });
+    const made = { codes: new Int8Array(64 * rowCount), zero: 0, firstColumn: 0, scales: new Float32Array(rowCount) };
+    expect(quantizeColumns(rows, 64, { ...made, mostCode: MOST_CODE_OF_4_BITS })).toBeUndefined();
+    for (const [at, x] of rows.entries()) {
+      const [row, column] = [Math.floor(at / 64), at % 64];
+      const code = made.codes[column * rowCount + row] as number;
+      expect(code % 15).toBeCloseTo(0, 12);
+      expect(Math.abs(code * (made.scales[row] as number) - x)).toBeLessThanOrEqual(Math.abs(x) * 1e-6);
+    }
   });
 
   it('negates codes with the row', () => {

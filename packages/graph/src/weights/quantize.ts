@@ -60,8 +60,32 @@ export function quantizeRows(rows: Float32Array, layout: QuantizedLayout, into: 
   return undefined;
 }
 
+/**
+ * Effect: elements become what `quantizeRows` would let stand for them. In a block that holds an infinity or NaN none is finite afterwards, so that whoever
+ * rounds them next finds it.
+ */
+export function roundInBlocks(rows: Float32Array, { columns, block, bits }: QuantizedLayout): void {
+  const zero = 1 << (bits - 1);
+  for (let row = 0; row < rows.length; row += columns) {
+    for (let begin = row; begin < row + columns; begin += block) {
+      const end = Math.min(begin + block, row + columns);
+      const scale = Math.fround(extremeOf(rows, begin, end) / -zero);
+      const inverse = scale === 0 ? 0 : 1 / scale;
+      for (let at = begin; at < end; at += 1) {
+        rows[at] = Number.isFinite(scale) ? (codeOf((rows[at] as number) * inverse, zero) - zero) * scale : Number.NaN;
+      }
+    }
+  }
+}
+
 /** Largest code of a row that has one scale: symmetric, so that 0 is met exactly and a negated row has negated codes. */
 const MOST_CODE = 127;
+
+/**
+ * The same for rows that were rounded to 4 bits before, whose largest element is 8 steps of its block: a multiple of 8, so that blocks with the row's
+ * largest scale are met exactly. With 127 half of their elements would lie between two codes.
+ */
+export const MOST_CODE_OF_4_BITS = 120;
 
 export interface QuantizedColumns {
   readonly codes: Int8Array | Uint8Array;
@@ -69,6 +93,8 @@ export interface QuantizedColumns {
   readonly zero: number;
   readonly firstColumn: number;
   readonly scales: Float32Array;
+  /** Distance from `zero`. Default 127. */
+  readonly mostCode?: number;
 }
 
 /**
@@ -76,11 +102,11 @@ export interface QuantizedColumns {
  * Scales are such that element = (code - zero) x scale. Returns the index of the first row that holds an infinity or NaN, or undefined.
  */
 export function quantizeColumns(rows: Float32Array, columns: number, into: QuantizedColumns): number | undefined {
-  const { codes, zero, firstColumn, scales } = into;
+  const { codes, zero, firstColumn, scales, mostCode = MOST_CODE } = into;
   const width = codes.length / columns;
   for (let row = 0; row < rows.length / columns; row += 1) {
     const begin = row * columns;
-    const scale = Math.abs(extremeOf(rows, begin, begin + columns)) / MOST_CODE;
+    const scale = Math.abs(extremeOf(rows, begin, begin + columns)) / mostCode;
     if (!Number.isFinite(scale)) return row;
     scales[row] = scale;
     const stored = scales[row] as number;
@@ -88,7 +114,7 @@ export function quantizeColumns(rows: Float32Array, columns: number, into: Quant
     let at = firstColumn + row;
     for (let column = 0; column < columns; column += 1, at += width) {
       const code = Math.round((rows[begin + column] as number) * inverse);
-      codes[at] = zero + Math.max(-MOST_CODE, Math.min(MOST_CODE, code));
+      codes[at] = zero + Math.max(-mostCode, Math.min(mostCode, code));
     }
   }
   return undefined;

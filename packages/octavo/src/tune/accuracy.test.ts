@@ -21,6 +21,7 @@ const rows: readonly Row[] = [
   { name: '`weights: q8`', options: { weights: 'q8' } },
   { name: '`weights: q4`', options: { weights: 'q4' } },
   { name: '`weights: w8a8`', options: { weights: 'w8a8' } },
+  { name: '`weights: q4+w8a8`', options: { weights: 'q4+w8a8' } },
   { name: '`kvType: f16`', options: { kvType: 'f16' } },
   { name: '`kvType: int8`', options: { kvType: 'int8' } },
   { name: '`trims.dropLayers: 1`', options: { trims: { dropLayers: 1 } } },
