@@ -13,7 +13,7 @@ export async function memoryAgainstPrediction(shape: ShapeName): Promise<BenchRo
   const { contextTokens, vocabulary } = shapes[shape];
   const prompt = [...seededIds(40, contextTokens - NEW_TOKENS, vocabulary)];
   const rows: BenchRow[] = [];
-  for (const weights of ['q4', 'w8a8', 'f32'] as const) {
+  for (const weights of ['q4', 'w8a8', 'q4+w8a8', 'f32'] as const) {
     // The null page, and one in a hundred that admission keeps free.
     const pages = 2 + Math.ceil((contextTokens / PAGE_TOKENS) * (100 / 99));
     const options: EngineOptions = { weights, cacheFolder: benchCache(), pages, maxSequences: 1 };

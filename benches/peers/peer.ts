@@ -11,9 +11,10 @@ export const WEIGHT_BITS: readonly WeightBits[] = [4, 8];
 
 /** What an engine calls its weights of that width. */
 export const weightFormats = {
-  octavo: { 4: 'q4', 8: 'w8a8' },
+  // With 4 bits, steps of many rows multiply with 8-bit codes of the same matrices.
+  octavo: { 4: 'q4+w8a8', 8: 'w8a8' },
   'node-llama-cpp': { 4: 'Q4_0', 8: 'Q8_0' },
-  // The same ONNX products as Octavo's.
+  // The same ONNX products as Octavo's, one kind in all steps.
   'transformers.js': { 4: 'q4', 8: 'w8a8' },
 } as const satisfies Readonly<Record<PeerName, Readonly<Record<WeightBits, string>>>>;
 

@@ -3,7 +3,7 @@ import type { TaskName } from './tasks.ts';
 
 export type TriedSettings = Omit<PeerSettings, 'contextTokens'>;
 
-/** Everything but the width of weights. */
+/** Everything but the width of weights, which changes nothing in what is best of the rest. */
 type Setup = Omit<TriedSettings, 'weightBits'>;
 
 /**
@@ -11,17 +11,17 @@ type Setup = Omit<TriedSettings, 'weightBits'>;
  * Pure.
  */
 export function settingsOf(peer: PeerName, task: TaskName, weightBits: WeightBits): TriedSettings[] {
-  return setupsOf[peer](task, weightBits).map((setup) => ({ weightBits, ...setup }));
+  return setupsOf[peer](task).map((setup) => ({ weightBits, ...setup }));
 }
 
-const setupsOf: Readonly<Record<PeerName, (task: TaskName, weightBits: WeightBits) => readonly Setup[]>> = {
+const setupsOf: Readonly<Record<PeerName, (task: TaskName) => readonly Setup[]>> = {
   octavo: octavoSetups,
   'node-llama-cpp': llamaSetups,
   'transformers.js': transformersSetups,
 };
 
 /** Pools have room for one round: from the second round on, pages are used again, as in a server that has run for a while. */
-function octavoSetups(task: TaskName, weightBits: WeightBits): Setup[] {
+function octavoSetups(task: TaskName): Setup[] {
   const common = { threads: 2, reuse: true };
   const inShop = (own: Pick<Setup, 'sequences' | 'tokenBudget' | 'promptStepsInTurn'>) => ({
     ...common,
@@ -32,27 +32,15 @@ function octavoSetups(task: TaskName, weightBits: WeightBits): Setup[] {
   const inTurn = { sequences: 64, promptStepsInTurn: 64 };
   switch (task) {
     case 'storefront':
-      if (weightBits === 8) return [inTurn, { ...inTurn, tokenBudget: 512 }, { sequences: 64 }].map(inShop);
-      return [
-        inTurn,
-        { ...inTurn, tokenBudget: 512 },
-        { sequences: 64, tokenBudget: 512 },
-        { sequences: 64 },
-        { sequences: 32, tokenBudget: 512 },
-        { sequences: 16 },
-      ].map(inShop);
+      return [inTurn, { ...inTurn, tokenBudget: 512 }, { sequences: 64 }].map(inShop);
     case 'burst':
       return [inTurn, { sequences: 64 }].map(inShop);
     case 'single':
       return [{ ...common, sequences: 1 }];
     case 'streams':
       return [{ ...common, sequences: 16, pages: 800 }];
-    case 'prefill': {
-      const one = { ...common, sequences: 1, pages: 160 };
-      // Chunks of 256 were slower with 8 bits.
-      if (weightBits === 8) return [512, 1_024].map((tokenBudget) => ({ ...one, tokenBudget }));
-      return [{ ...one, tokenBudget: 512 }, one, { ...one, tokenBudget: 2_048 }];
-    }
+    case 'prefill':
+      return [512, 1_024].map((tokenBudget) => ({ ...common, sequences: 1, pages: 160, tokenBudget }));
   }
 }
 

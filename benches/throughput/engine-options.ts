@@ -5,7 +5,7 @@ import { benchCache, benchModel, shapes } from '../engine/workload.ts';
 import { type BenchRow, measured } from '../micro/bench-row.ts';
 import type { BenchEffort } from '../micro/measure.ts';
 import { median, spreadOf } from '../statistics.ts';
-import { type Agreement, checkAgreement } from './agreement.ts';
+import { type Agreement, checkAgreement, deterministicFormat } from './agreement.ts';
 import { LazyEngine } from './lazy-engine.ts';
 import { type Served, serveOnce } from './serve.ts';
 import { storefront, storefrontSize } from './storefront.ts';
@@ -20,6 +20,7 @@ const variants: Readonly<Record<string, EngineOptions>> = {
   deterministic: { deterministic: true },
   'threads that sleep': { spinning: false },
   'w8a8 weights': { weights: 'w8a8' },
+  'q4+w8a8 weights': { weights: 'q4+w8a8' },
 };
 
 interface Variant {
@@ -45,7 +46,7 @@ export async function runEngineOptions(effort: BenchEffort): Promise<BenchRow[]>
     for (const [name, options] of Object.entries(variants)) {
       const all = { weights: 'q4', maxSequences: AT_A_TIME, cacheFolder: benchCache(), ...options } as const;
       const engine = await openEngine(model, { commitMemory: 'open', ...all });
-      const reference = new LazyEngine(model, { ...all, deterministic: true, commitMemory: 'never' });
+      const reference = new LazyEngine(model, { ...all, ...deterministicFormat(all.weights), commitMemory: 'never' });
       opened.push({ name, engine, reference, runs: [], agreement: { compared: 0, ties: 0, widest: 0 } });
     }
     for (const variant of opened) {

@@ -1,6 +1,6 @@
 /** The ways in which a workload is served: with sharing, without, and with the naive index. */
 import { type Engine, type EngineOptions, openEngine } from 'octavo';
-import { type Agreement, checkAgreement, type OpenReference } from './agreement.ts';
+import { type Agreement, checkAgreement, deterministicFormat, type OpenReference } from './agreement.ts';
 import { LazyEngine } from './lazy-engine.ts';
 import { type Served, serveOnce } from './serve.ts';
 import type { Workload } from './workload.ts';
@@ -45,7 +45,11 @@ interface Opened {
  */
 export async function serveVariants(workload: Workload, setting: ThroughputSetting): Promise<VariantResult[]> {
   const opened: Opened[] = [];
-  const reference = new LazyEngine(setting.model, { ...setting.options, deterministic: true, commitMemory: 'never' });
+  const reference = new LazyEngine(setting.model, {
+    ...setting.options,
+    ...deterministicFormat(setting.options.weights),
+    commitMemory: 'never',
+  });
   try {
     for (const variant of Object.keys(variants) as VariantName[]) {
       opened.push({
