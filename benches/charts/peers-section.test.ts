@@ -24,7 +24,7 @@ describe('peerTables', () => {
   it('says of both comparisons which goals are reached, and which weights each engine had', () => {
     const text = peerTables([prefill, best]);
     expect(text).toContain('**Weights of 4 bits everywhere**: 0 of 1 goals reached.');
-    expect(text).toContain('| 600 /s (q4) | node-llama-cpp | 650 /s (Q4_0) | 0.92 x | 1.2 x: **missed** |');
+    expect(text).toContain('| 600 /s (q4+w8a8) | node-llama-cpp | 650 /s (Q4_0) | 0.92 x | 1.2 x: **missed** |');
     expect(text).toContain('**Each engine with the weights that suit it best**: 1 of 1 goals reached.');
     expect(text).toContain('| 900 /s (w8a8) | node-llama-cpp | 650 /s (Q4_0) | 1.38 x | 1.2 x: reached |');
   });

@@ -38,7 +38,7 @@ describe('octavo tune', () => {
     expect(stdout()).toMatch(/^1 {2}f32 weights, f32 pages +2 of 2 +0\.0 %/m);
     expect(stdout()).toMatch(/^6 {2}q8 weights, int8 pages +1 of 2 +50\.0 %/m);
     expect(stdout()).toMatch(/Recommended \(the most accurate in the least memory\): q4 weights, f32 pages/);
-    expect(readFileSync(svg, 'utf8').match(/<circle/g)).toHaveLength(12);
+    expect(readFileSync(svg, 'utf8').match(/<circle/g)).toHaveLength(15);
   });
 
   it('tries trims with the first formats, each one alone', async () => {
