@@ -40,6 +40,16 @@
  * | key_pages_{i}, value_pages_{i} | float32, float16 or int8 | [kvHeads, pages, pageSize, headDim] pool of layer i |
  * | key_scales_{i}, value_scales_{i} | float32 | [kvHeads, pages, pageSize] one a row, of int8 pools only |
  *
+ * A deterministic graph has other levels, `gridLevels`, whose groups read one block of positions each, and no windows and chunks. Its inputs are
+ * level{l}_on, level{l}_rows and level{l}_pages as above, and
+ *
+ * | input | type | shape |
+ * |---|---|---|
+ * | level{l}_first | int32 | [G] position of the first token of the group's pages; of whole blocks only where the model has windows |
+ * | level{l}_written | int32 | [W] rows of the batch that stand in these blocks; of written blocks only, as is the next |
+ * | level{l}_written_at | int32 | [W] where: group x P x pageSize + place |
+ * | part_at | int32 | [M, B] for each block of a row, in order, the place of what it gives the row: 1 + group x R + place + the places of the levels before, one where a level is off; 0: no such block |
+ *
  * | output | type | shape |
  * |---|---|---|
  * | new_keys, new_values | as the pools | [L, M, kvHeads x headDim] rows to be written at the step's slots (keys after rotation) |
@@ -64,6 +74,12 @@ export function fusesChunk({ headDim }: { readonly headDim: number }, window?: n
   return window === undefined && headDim % FUSED_HEAD_STEP === 0;
 }
 
+/** `whole`: blocks of the past that every row of the group reads whole. `written`: blocks that take in rows of the step. */
+export type GridLevelKind = 'whole' | 'written';
+
+/** Levels of a deterministic graph: of each kind groups of few rows and groups of many, which would pad each other. */
+export const gridLevels: readonly GridLevelKind[] = ['whole', 'whole', 'written', 'written'];
+
 export const stepInputs = {
   tokens: 'tokens',
   positions: 'positions',
@@ -79,6 +95,10 @@ export const stepInputs = {
   levelRows: (level: number) => `level${level}_rows`,
   levelPages: (level: number) => `level${level}_pages`,
   levelTokens: (level: number) => `level${level}_tokens`,
+  levelFirst: (level: number) => `level${level}_first`,
+  levelWritten: (level: number) => `level${level}_written`,
+  levelWrittenAt: (level: number) => `level${level}_written_at`,
+  partAt: 'part_at',
   levelRowAt: (level: number) => `level${level}_row_at`,
   windowOn: (window: number, level: number) => `window${window}_level${level}_on`,
   windowPages: (window: number, level: number) => `window${window}_level${level}_pages`,

@@ -1,121 +1,165 @@
 /**
- * What a deterministic graph reads, from a plan that reads everything flat: each sequence is a group over all of its pages, those that the step fills included.
- * Level 0 holds the sequences with one row, level 1 those with several. Reused columns; nothing is allocated once the largest step has been seen.
+ * What a deterministic graph reads, from a plan that reads everything flat. The past of every sequence is cut into blocks at fixed positions; sequences
+ * whose pages of a block are the same read it as one group, so that their rows share a product. Blocks that the step writes into belong to one
+ * sequence. Which rows share a group depends on the step, what a row reads block by block does not.
+ *
+ * Reused columns; nothing is allocated once the largest step has been seen.
  */
-import { NULL_PAGE } from '@octavo/kv';
-import type { LevelPlan, StepPlan } from '@octavo/scheduler';
+import { type GridLevelKind, gridLevels } from '@octavo/graph';
+import type { StepPlan } from '@octavo/scheduler';
+import { GridBlocks } from './grid-blocks.ts';
+import { grown, leastPaddedRows } from './grid-columns.ts';
 
-/** A decode and a chunk would pad each other to the larger one. */
-const KINDS = 2;
+/** Of one level, as the graph reads it; `step-interface.ts` of the compiler says what the columns hold. */
+export interface GridLevelColumns {
+  readonly kind: GridLevelKind;
+  /** 0: the level is off, and the columns hold nothing. */
+  readonly groupCount: number;
+  readonly rowsPerGroup: number;
+  readonly pagesPerGroup: number;
+  /** [groupCount, rowsPerGroup] padded with row 0 */
+  readonly rows: Int32Array;
+  /** [groupCount, pagesPerGroup] padded with the null page */
+  readonly pages: Int32Array;
+  /** [groupCount] */
+  readonly first: Int32Array;
+  readonly writtenCount: number;
+  /** [writtenCount] */
+  readonly written: Int32Array;
+  readonly writtenAt: Int32Array;
+}
 
-class GridLevel implements LevelPlan {
+class GridLevel implements GridLevelColumns {
+  readonly kind: GridLevelKind;
   groupCount = 0;
   rowsPerGroup = 0;
   pagesPerGroup = 0;
   rows = new Int32Array(0);
   pages = new Int32Array(0);
-  tokens = new Int32Array(0);
-  rowAt = new Int32Array(0);
+  first = new Int32Array(0);
+  writtenCount = 0;
+  written = new Int32Array(0);
+  writtenAt = new Int32Array(0);
+  /** Place of its first row among those of all levels. */
+  firstPlace = 0;
 
+  constructor(kind: GridLevelKind) {
+    this.kind = kind;
+  }
+
+  clear(leastRows: number): void {
+    this.groupCount = 0;
+    this.rowsPerGroup = leastRows;
+    this.pagesPerGroup = 1;
+    this.writtenCount = 0;
+  }
+
+  /** Effect: room for its groups; every place padded. */
   reserve(rowCount: number): void {
     const places = this.groupCount * this.rowsPerGroup;
-    if (this.rows.length < places) this.rows = new Int32Array(2 * places);
-    const pages = this.groupCount * this.pagesPerGroup;
-    if (this.pages.length < pages) this.pages = new Int32Array(2 * pages);
-    if (this.tokens.length < this.groupCount) this.tokens = new Int32Array(2 * this.groupCount);
-    if (this.rowAt.length < rowCount) this.rowAt = new Int32Array(2 * rowCount);
+    this.rows = grown(this.rows, places);
     this.rows.fill(0, 0, places);
-    this.pages.fill(NULL_PAGE, 0, pages);
+    this.pages = grown(this.pages, this.groupCount * this.pagesPerGroup);
+    this.first = grown(this.first, this.groupCount);
+    this.written = grown(this.written, rowCount);
+    this.writtenAt = grown(this.writtenAt, rowCount);
   }
 }
 
-export class FixedGrid {
-  /** Of the last `build`. */
-  readonly levels: readonly LevelPlan[];
-  readonly #levels: readonly GridLevel[];
-  readonly #pageSize: number;
-  readonly #leastRows: number;
+export interface GridOptions {
+  readonly pageSize: number;
+  /** Rows of a group at least, padding included; a product with a single row rounds differently. */
+  readonly leastRows: number;
+}
 
-  /** `leastRows`: rows of a group at least, padding included; a product with a single row rounds differently. */
-  constructor(options: { readonly pageSize: number; readonly leastRows: number }) {
-    this.#pageSize = options.pageSize;
-    this.#leastRows = options.leastRows;
-    this.#levels = Array.from({ length: KINDS }, () => new GridLevel());
+export class FixedGrid {
+  /** Of the last `build`, as `gridLevels`. */
+  readonly levels: readonly GridLevelColumns[];
+  /** [rows, blocksPerRow] of the last `build`. */
+  partAt = new Int32Array(0);
+  blocksPerRow = 1;
+  readonly #levels: readonly GridLevel[];
+  readonly #leastRows: number;
+  readonly #blocks: GridBlocks;
+
+  constructor({ pageSize, leastRows }: GridOptions) {
+    this.#leastRows = leastRows;
+    this.#blocks = new GridBlocks(pageSize);
+    this.#levels = gridLevels.map((kind) => new GridLevel(kind));
     this.levels = this.#levels;
   }
 
-  /** Effect: fills `levels`. `plan` must be of a scheduler with flat attention. O(rows + pages). */
+  /** Effect: fills `levels` and `partAt`. `plan` must be of a scheduler with flat attention. O(rows x blocks + pages). */
   build(plan: StepPlan): void {
-    this.#measure(plan);
-    for (const [kind, level] of this.#levels.entries()) this.#fill(plan, kind, level);
+    const blocks = this.#blocks;
+    blocks.build(plan);
+    for (const level of this.#levels) level.clear(this.#leastRows);
+    this.#assign('whole', plan.rowCount);
+    this.#assign('written', plan.rowCount);
+    this.#reserve(plan);
+    for (let block = 0; block < blocks.count; block += 1) this.#fillPages(block);
+    for (let place = 0; place < plan.sequenceCount; place += 1) this.#fillRows(plan, place);
   }
 
-  #kindOf(plan: StepPlan, place: number): number {
-    return plan.scheduledTokens[place] === 1 ? 0 : 1;
-  }
-
-  #tokensOf(plan: StepPlan, place: number): number {
-    return (plan.positions[plan.firstRow[place] as number] as number) + (plan.scheduledTokens[place] as number);
-  }
-
-  #measure(plan: StepPlan): void {
-    for (const level of this.#levels) {
-      level.groupCount = 0;
-      level.rowsPerGroup = this.#leastRows;
-      level.pagesPerGroup = 1;
-    }
-    for (let place = 0; place < plan.sequenceCount; place += 1) {
-      const level = this.#levels[this.#kindOf(plan, place)] as GridLevel;
+  /** Effect: gives every block of a kind a level, by its rows, and its group there. */
+  #assign(kind: GridLevelKind, rowCount: number): void {
+    const blocks = this.#blocks;
+    const [few, many] = this.#levels.flatMap((level, at) => (level.kind === kind ? [at] : [])) as [number, number];
+    const most = leastPaddedRows(blocks, kind === 'written', rowCount);
+    for (let block = 0; block < blocks.count; block += 1) {
+      if (blocks.isWritten(block) !== (kind === 'written')) continue;
+      const index = blocks.rowCount(block) <= most ? few : many;
+      const level = this.#levels[index] as GridLevel;
+      blocks.assign(block, index, level.groupCount);
       level.groupCount += 1;
-      level.rowsPerGroup = Math.max(level.rowsPerGroup, plan.scheduledTokens[place] as number);
-      level.pagesPerGroup = Math.max(level.pagesPerGroup, Math.ceil(this.#tokensOf(plan, place) / this.#pageSize));
+      level.rowsPerGroup = Math.max(level.rowsPerGroup, blocks.rowCount(block));
+      level.pagesPerGroup = Math.max(level.pagesPerGroup, blocks.pageCount(block));
     }
   }
 
-  #fill(plan: StepPlan, kind: number, level: GridLevel): void {
-    const groups = level.groupCount;
-    if (groups === 0) return;
-    // Rows of the other kind point into a group of no tokens behind the others.
-    const others = groups < plan.sequenceCount ? 1 : 0;
-    level.groupCount = groups + others;
-    level.reserve(plan.rowCount);
-    level.rowAt.fill(groups * level.rowsPerGroup, 0, plan.rowCount);
-    level.tokens[groups] = 0;
-    let group = 0;
-    for (let place = 0; place < plan.sequenceCount; place += 1) {
-      if (this.#kindOf(plan, place) !== kind) continue;
-      this.#fillGroup(plan, place, { level, group });
-      group += 1;
+  #reserve(plan: StepPlan): void {
+    let places = 1;
+    for (const level of this.#levels) {
+      level.firstPlace = places;
+      places += Math.max(level.groupCount * level.rowsPerGroup, 1);
+      level.reserve(plan.rowCount);
     }
+    this.blocksPerRow = this.#blocks.mostBlocks;
+    const parts = plan.rowCount * this.blocksPerRow;
+    this.partAt = grown(this.partAt, parts);
+    this.partAt.fill(0, 0, parts);
   }
 
-  #fillGroup(plan: StepPlan, place: number, { level, group }: { level: GridLevel; group: number }): void {
+  #fillPages(block: number): void {
+    const blocks = this.#blocks;
+    const level = this.#levels[blocks.levelOf(block)] as GridLevel;
+    const group = blocks.groupOf(block);
+    level.first[group] = blocks.firstPosition(block);
+    const from = group * level.pagesPerGroup;
+    blocks.copyPages(block, level.pages.subarray(from, from + level.pagesPerGroup));
+  }
+
+  #fillRows(plan: StepPlan, place: number): void {
+    const blocks = this.#blocks;
     const firstRow = plan.firstRow[place] as number;
-    const rows = plan.scheduledTokens[place] as number;
-    level.tokens[group] = this.#tokensOf(plan, place);
-    const firstPage = group * level.pagesPerGroup;
-    this.#copyPast(plan, firstRow, level.pages.subarray(firstPage, firstPage + level.pagesPerGroup));
-    for (let row = firstRow; row < firstRow + rows; row += 1) {
-      const at = group * level.rowsPerGroup + row - firstRow;
-      level.rows[at] = row;
-      level.rowAt[row] = at;
-      if (!plan.writes) continue;
-      const index = Math.floor((plan.positions[row] as number) / this.#pageSize);
-      level.pages[firstPage + index] = Math.floor((plan.slots[row] as number) / this.#pageSize);
-    }
-  }
-
-  /** Pages of the past of the sequence that begins at a row: those of its group in the flat plan. */
-  #copyPast(plan: StepPlan, firstRow: number, into: Int32Array): void {
-    const past = plan.positions[firstRow] as number;
-    const pages = Math.ceil(past / this.#pageSize);
-    for (const level of plan.levels) {
-      if (level.groupCount === 0 || past === 0) continue;
-      const from = Math.floor((level.rowAt[firstRow] as number) / level.rowsPerGroup);
-      if (level.tokens[from] === past) {
-        const first = from * level.pagesPerGroup;
-        into.set(level.pages.subarray(first, first + pages));
-        return;
+    const end = firstRow + (plan.scheduledTokens[place] as number);
+    const count = blocks.blocksOf(place);
+    for (let index = 0; index < count; index += 1) {
+      const block = blocks.blockOf(place, index);
+      const level = this.#levels[blocks.levelOf(block)] as GridLevel;
+      const group = blocks.groupOf(block);
+      const start = blocks.firstPosition(block);
+      const width = level.pagesPerGroup * blocks.pageSize;
+      for (let row = firstRow; row < end; row += 1) {
+        const position = plan.positions[row] as number;
+        if (position < start) continue;
+        const at = group * level.rowsPerGroup + blocks.takeRow(block);
+        level.rows[at] = row;
+        this.partAt[row * this.blocksPerRow + index] = level.firstPlace + at;
+        if (level.kind === 'whole' || position >= start + blocks.blockTokens) continue;
+        level.written[level.writtenCount] = row;
+        level.writtenAt[level.writtenCount] = group * width + position - start;
+        level.writtenCount += 1;
       }
     }
   }

@@ -8,7 +8,7 @@ import { Tensor } from 'onnxruntime-node';
 import type { CandidateRequest } from '../model-runner.ts';
 import type { PageElements } from '../storage/page-elements.ts';
 import type { PageStore, PoolColumns } from '../storage/page-store.ts';
-import { FixedGrid } from './fixed-grid.ts';
+import { FixedGrid, type GridLevelColumns } from './fixed-grid.ts';
 import { useBitsForHalves } from './half-tensors.ts';
 
 useBitsForHalves();
@@ -116,10 +116,31 @@ export class StepTensors {
 
   #fillGrid(grid: FixedGrid, plan: StepPlan): void {
     grid.build(plan);
-    for (const [index, level] of grid.levels.entries()) {
-      this.#fillRows(index, level, plan.rowCount);
-      this.#fillPages(index, level);
+    const { feeds } = this;
+    const parts = plan.rowCount * grid.blocksPerRow;
+    feeds[stepInputs.partAt] = int32(grid.partAt.subarray(0, parts), [plan.rowCount, grid.blocksPerRow]);
+    for (const [index, level] of grid.levels.entries()) this.#fillGridLevel(index, level);
+  }
+
+  #fillGridLevel(index: number, level: GridLevelColumns): void {
+    const { feeds } = this;
+    const { kind, groupCount, rowsPerGroup, writtenCount } = level;
+    const isOn = groupCount > 0;
+    feeds[stepInputs.levelOn(index)] = isOn ? this.#on : this.#off;
+    feeds[stepInputs.levelRows(index)] = isOn
+      ? int32(level.rows.subarray(0, groupCount * rowsPerGroup), [groupCount, rowsPerGroup])
+      : this.#oneByOne;
+    feeds[stepInputs.levelPages(index)] = this.#pagesOf(level);
+    if (kind === 'written' || this.#graph.windows.length > 0) {
+      feeds[stepInputs.levelFirst(index)] = isOn ? int32(level.first.subarray(0, groupCount), [groupCount]) : this.#one;
     }
+    if (kind !== 'written') return;
+    feeds[stepInputs.levelWritten(index)] = isOn
+      ? int32(level.written.subarray(0, writtenCount), [writtenCount])
+      : this.#one;
+    feeds[stepInputs.levelWrittenAt(index)] = isOn
+      ? int32(level.writtenAt.subarray(0, writtenCount), [writtenCount])
+      : this.#one;
   }
 
   /** Rows of the groups: the same for every window. */

@@ -5,7 +5,8 @@ import type { GraphBuilder } from '../ir/builder.ts';
 import type { Branch, Graph, PagedAttentionNode, Value } from '../ir/graph.ts';
 import { identity } from '../ir/operators.ts';
 import { stepInputs } from '../step-interface.ts';
-import { attendOnGrid, buildGridTables } from './fixed-grid.ts';
+import { attendOnGrid } from './fixed-grid.ts';
+import { buildGridTables } from './grid-tables.ts';
 import { attendInParts } from './merged-parts.ts';
 import { emitRows, type LayerPools, type RoundedRows, roundRows } from './page-format.ts';
 import { attendSingleRow } from './single-row.ts';
@@ -18,7 +19,7 @@ export interface LoweringOptions {
   readonly levels: number;
   /** Default `f32`. */
   readonly kvType?: KvType;
-  /** The same bits for a row whatever else is in the step; `levels` is then FIXED_GRID_LEVELS. Default false. */
+  /** The same bits for a row whatever else is in the step; `levels` is then of no account. Default false. */
   readonly deterministic?: boolean;
 }
 

@@ -84,11 +84,6 @@ export function declareInputs(graph: GraphBuilder, request: AttentionRequest): A
 
 type LevelRows = Pick<LevelInputs, 'rows' | 'rowAt'>;
 
-/** Levels that read the whole past, and no views beside them. */
-export function declareLevels(graph: GraphBuilder, levels: number): LevelInputs[] {
-  return declareFull(graph, declareRows(graph, levels));
-}
-
 function declareRows(graph: GraphBuilder, levels: number): LevelRows[] {
   return Array.from({ length: levels }, (_, level): LevelRows => {
     const shape = [`G${level}`, `R${level}`];

@@ -40,7 +40,7 @@ import {
  * Added to scores that a row must not see. Finite: a group that reads nothing then gets a weight of 0 in the merge, where
  * -Infinity minus -Infinity would make NaN. Large: no sum of scores of a sane model comes near it.
  */
-const MASKED_SCORE = -1e30;
+export const MASKED_SCORE = -1e30;
 
 export interface LevelTables extends LevelInputs {
   /** float32 [G, 1, P x pageSize]: 0 for tokens that the group reads. Through a window [G, R x queries per KV head, P x pageSize]. */
