@@ -30,8 +30,8 @@ export interface EngineOptions {
   /** How K/V is kept in pages. Default `f32`. */
   readonly kvType?: KvType;
   /**
-   * True: a request gives bit-equal logits cold or warm, alone or in a batch, in any chunks, preempted or not. Pages are then read once for
-   * each sequence. Default false: the same tokens up to rounding, and shared pages are read once a step.
+   * True: a request gives bit-equal logits cold or warm, alone or in a batch, in any chunks, preempted or not. Shared pages are then
+   * read once a step in blocks at fixed positions. Default false: the same tokens up to rounding, with groups of pages of any length.
    */
   readonly deterministic?: boolean;
   /**

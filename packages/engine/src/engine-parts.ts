@@ -193,7 +193,7 @@ function stepSource(config: EngineConfig, { store, windows, longChunkTokens, tim
     saltQuota,
     promptStepsInTurn,
     ...(longChunkTokens === undefined ? {} : { longChunkTokens }),
-    // A fixed grid has no groups of several sequences.
+    // A fixed grid makes its own groups, from each sequence's pages.
     attention: config.deterministic ? 'flat' : 'levels',
     checks: verifyPlans ? 'every-step' : 'none',
   });

@@ -143,6 +143,40 @@ describe.each(formats)('a deterministic graph with %o', ({ model = 'llama', ...f
   });
 });
 
+describe.each(formats.filter(({ weights }) => weights === 'f32'))(
+  'a graph with %o',
+  ({ model = 'llama', ...format }) => {
+    it('gives about the same logits whether it is deterministic or not', async () => {
+      const [bits, others] = (await Promise.all(
+        [true, false].map(async (deterministic) => {
+          const options = { ...format, levels: LEVEL_COUNT, deterministic, cacheFolder: temporaryFolder() };
+          const runner = await OrtRunner.open(await compileModel(longer(model), options), {
+            threads: 2,
+            spinning: false,
+          });
+          const rig = new StepRig(
+            runner,
+            { pages: 256, pageSize: 16, kvType: 'f32' },
+            { attention: deterministic ? 'flat' : 'levels', maxWaiting: 100 },
+          );
+          const logits = await serve(
+            rig,
+            prompts.map((_, prompt) => ({ prompt, atStep: 0 })),
+          );
+          await runner.dispose();
+          return logits;
+        }),
+      )) as [Logits, Logits];
+      expect(bits.size).toBe(prompts.length * NEW_TOKENS);
+      for (const [key, row] of bits) {
+        const other = new Float32Array((others.get(key) as Uint32Array).buffer);
+        const apart = new Float32Array(row.buffer).map((logit, id) => Math.abs(logit - (other[id] as number)));
+        expect(Math.max(...apart)).toBeLessThan(1e-4);
+      }
+    });
+  },
+);
+
 it('was shown reuse, chunks, batches and preemptions', () => {
   for (const [what, count] of Object.entries(seen)) expect([what, count > 0]).toEqual([what, true]);
 });

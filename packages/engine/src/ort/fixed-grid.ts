@@ -105,7 +105,7 @@ export class FixedGrid {
   #assign(kind: GridLevelKind, rowCount: number): void {
     const blocks = this.#blocks;
     const [few, many] = this.#levels.flatMap((level, at) => (level.kind === kind ? [at] : [])) as [number, number];
-    const most = leastPaddedRows(blocks, kind === 'written', rowCount);
+    const most = leastPaddedRows(blocks.countByRows(kind === 'written', rowCount), rowCount);
     for (let block = 0; block < blocks.count; block += 1) {
       if (blocks.isWritten(block) !== (kind === 'written')) continue;
       const index = blocks.rowCount(block) <= most ? few : many;

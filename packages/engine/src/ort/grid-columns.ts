@@ -1,6 +1,4 @@
 /** Columns that grow, and how rows are told apart into few and many. */
-import type { GridBlocks } from './grid-blocks.ts';
-
 /** A column of at least `length` elements: the same one while it is long enough, else one of twice the length with nothing kept. */
 export function grown(column: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
   return column.length < length ? new Int32Array(2 * length) : column;
@@ -9,9 +7,11 @@ export function grown(column: Int32Array<ArrayBuffer>, length: number): Int32Arr
 /** What a level costs beside its products, in rows of a block: its operators take some 100 us a layer. */
 const LEVEL_ROWS = 16;
 
-/** The most rows of groups of few, so that groups padded to the largest of their level, few or many, have the least rows in all. Pure. O(rows + blocks). */
-export function leastPaddedRows(blocks: GridBlocks, isWritten: boolean, rowCount: number): number {
-  const counts = blocks.countByRows(isWritten, rowCount);
+/**
+ * The most rows of groups of few, so that groups padded to the largest of their level, few or many, have the least rows in all. `counts`: how many groups
+ * have each number of rows up to `rowCount`. Pure. O(rowCount).
+ */
+export function leastPaddedRows(counts: Int32Array, rowCount: number): number {
   let total = 0;
   let largest = 0;
   for (let rows = 1; rows <= rowCount; rows += 1) {
