@@ -1,4 +1,5 @@
 /** Columns that grow, and how rows are told apart into few and many. */
+
 /** A column of at least `length` elements: the same one while it is long enough, else one of twice the length with nothing kept. */
 export function grown(column: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
   return column.length < length ? new Int32Array(2 * length) : column;
