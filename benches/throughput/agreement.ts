@@ -40,7 +40,7 @@ export interface Agreement {
   readonly widest: number;
 }
 
-/** What such an engine is opened with: of two graphs it has the first. */
+/** Options of a deterministic engine with the same matrices: `q4+w8a8` has none, and `q4` is half of it. */
 export function deterministicFormat(weights: EngineOptions['weights'] = 'f32'): EngineOptions {
   return { deterministic: true, weights: weights === 'q4+w8a8' ? 'q4' : weights };
 }

@@ -34,7 +34,7 @@ export interface OpenOptions {
   readonly model: ModelSource;
   readonly config: EngineConfig;
   readonly onProgress: (progress: OpenProgress) => void;
-  /** Asked for weights with `w8a8` alone. Default: the runtime is. */
+  /** Asked for `w8a8` and `q4+w8a8`. Default: the runtime is. */
   readonly isExact?: () => Promise<boolean>;
 }
 
@@ -123,15 +123,13 @@ async function tokenizerDigest(folder: string): Promise<string> {
   }
 }
 
-async function openRunner(model: CompiledModel, options: SessionOptions): Promise<ModelRunner> {
+function openRunner(model: CompiledModel, options: SessionOptions): Promise<ModelRunner> {
   const { past, manyRowsFile } = model;
   if (past !== undefined) return PastRunner.open({ ...model, past }, options);
-  const few = await OrtRunner.open(model, options);
-  if (manyRowsFile === undefined) return few;
-  try {
-    return new RowCountRunner(few, await OrtRunner.open({ ...model, graphFile: manyRowsFile }, options));
-  } catch (error) {
-    await few.dispose();
-    throw error;
-  }
+  const openOne = (graphFile: string) => OrtRunner.open({ ...model, graphFile }, options);
+  if (manyRowsFile === undefined) return openOne(model.graphFile);
+  return RowCountRunner.open(
+    () => openOne(model.graphFile),
+    () => openOne(manyRowsFile),
+  );
 }

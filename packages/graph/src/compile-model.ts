@@ -73,9 +73,9 @@ export async function compileModel(model: string | ModelSource, options: Compile
 
 /** A graph for steps of few rows, and one for steps of many that multiplies with the same 4-bit matrices. */
 async function compileBoth(sourceFolder: string, options: CompileOptions): Promise<CompiledModel> {
-  if (options.deterministic) {
+  if (options.deterministic === true) {
     const message =
-      'option weights is "q4+w8a8", which multiplies a row otherwise when a step has many, and option deterministic is true: give weights q4 or w8a8';
+      'weights "q4+w8a8" and deterministic runs exclude each other, since a row is multiplied in another way where a step has many rows: give weights q4 or w8a8, or leave deterministic out';
     throw new GraphError('OPTION_INVALID', message);
   }
   const { onProgress = () => {} } = options;

@@ -34,6 +34,23 @@ describe('RowCountRunner', () => {
     const ran = ['few 1', `few ${MANY_ROWS - 1}`, `many ${MANY_ROWS}`, 'many 500'];
     expect(log).toEqual([...ran, 'few disposed', 'many disposed']);
   });
+
+  it('disposes of the first when the second cannot be opened, and throws what that one threw', async () => {
+    const log: string[] = [];
+    const open = RowCountRunner.open(
+      () => Promise.resolve(counting(log, 'few')),
+      () => Promise.reject(new Error('no such graph')),
+    );
+    await expect(open).rejects.toThrow('no such graph');
+    expect(log).toEqual(['few disposed']);
+  });
+
+  it('disposes of the second also when the first fails at it', async () => {
+    const log: string[] = [];
+    const few = { ...counting(log, 'few'), dispose: () => Promise.reject(new Error('stuck')) };
+    await expect(new RowCountRunner(few, counting(log, 'many')).dispose()).rejects.toThrow('stuck');
+    expect(log).toEqual(['many disposed']);
+  });
 });
 
 describe('an engine with q4+w8a8 weights', () => {

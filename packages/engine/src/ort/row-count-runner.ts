@@ -15,6 +15,17 @@ export class RowCountRunner implements ModelRunner {
   readonly #many: ModelRunner;
   #disposal: Promise<void> | undefined;
 
+  /** Opens one after the other. What the second throws is thrown on, once the first is disposed of. */
+  static async open(few: () => Promise<ModelRunner>, many: () => Promise<ModelRunner>): Promise<RowCountRunner> {
+    const first = await few();
+    try {
+      return new RowCountRunner(first, await many());
+    } catch (error) {
+      await first.dispose().catch(() => {});
+      throw error;
+    }
+  }
+
   constructor(few: ModelRunner, many: ModelRunner) {
     this.shape = few.shape;
     this.candidateCount = few.candidateCount ?? 0;
@@ -34,7 +45,16 @@ export class RowCountRunner implements ModelRunner {
   }
 
   dispose(): Promise<void> {
-    this.#disposal ??= Promise.all([this.#few.dispose(), this.#many.dispose()]).then(() => {});
+    this.#disposal ??= disposeBoth(this.#few, this.#many);
     return this.#disposal;
+  }
+}
+
+/** Neither is left behind when the other one fails. */
+async function disposeBoth(few: ModelRunner, many: ModelRunner): Promise<void> {
+  try {
+    await few.dispose();
+  } finally {
+    await many.dispose();
   }
 }

@@ -9,6 +9,6 @@ export interface BuildContext {
   readonly format: MatrixFormat;
   /** As the compile option says. Default false. */
   readonly unsignedCodes?: boolean;
-  /** Of `w8a8` matrices: their codes are not of what is stored, but of what its codes of so many bits stand for. */
+  /** `w8a8` codes are made of what codes of so many bits stand for, not of the original. */
   readonly throughBits?: 4 | undefined;
 }

@@ -83,7 +83,7 @@ const MOST_CODE = 127;
 
 /**
  * The same for rows that were rounded to 4 bits before, whose largest element is 8 steps of its block: a multiple of 8, so that blocks with the row's
- * largest scale are met exactly. With 127 half of their elements would lie between two codes.
+ * largest scale are met exactly. With 127 only 0 and the largest would be.
  */
 export const MOST_CODE_OF_4_BITS = 120;
 
