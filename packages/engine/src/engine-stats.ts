@@ -20,11 +20,14 @@ export interface EngineStats {
   readonly cacheFile: CacheFileStats;
   /** Distinct pages that steps read. */
   readonly uniquePageReads: number;
-  /** Page reads that a flat plan, each row for itself, would have had on top (padding counted against it). */
+  /**
+   * Page reads that a flat plan, each row for itself, would have had on top (padding counted against it). In a deterministic engine this, and what
+   * is padding below, describes the plan, which is flat there, and not what its graph reads: blocks that rows share are read once all the same.
+   */
   readonly savedPageReads: number;
-  /** Page reads of the null page, that fill groups up to the largest of their level. */
+  /** Page reads of the null page, that fill groups up to the largest of their level. Of the plan: see `savedPageReads`. */
   readonly paddingPageReads: number;
-  /** Tokens that steps computed, and places of groups that no row took. */
+  /** Tokens that steps computed, and places of groups that no row took. The latter of the plan: see `savedPageReads`. */
   readonly rows: number;
   readonly paddingRows: number;
   /** Rows of logits that crossed into JavaScript, and rows of candidates. */

@@ -105,8 +105,8 @@ export async function openModel({
 }
 
 /**
- * Whether a long chunk is better alone: every layer has the fast path for a chunk of one sequence, or else each sequence is a group of its own,
- * and all are padded to the longest chunk of the step.
+ * Whether a long chunk is better alone: every layer has the fast path for a chunk of one sequence, or else the graph reads fixed blocks, where
+ * a long chunk beside other rows is slower (16 storefront requests: 16.5 s apart, 22.6 s together).
  */
 function runsChunksApart({ shape, deterministic, past }: CompiledModel): boolean {
   return past === undefined && (deterministic || (shape.windows.length === 0 && fusesChunk(shape)));

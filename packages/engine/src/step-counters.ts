@@ -11,6 +11,7 @@ export class StepCounters {
   computedTokens = 0;
   completionTokens = 0;
   uniquePageReads = 0;
+  /** This and the padding are of the plan; a deterministic graph reads other groups. */
   savedPageReads = 0;
   paddingPageReads = 0;
   rows = 0;

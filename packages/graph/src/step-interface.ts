@@ -2,16 +2,17 @@
  * Names, types and shapes of the inputs and outputs of a compiled graph: the one contract between the compiler and the executor.
  *
  * M rows (tokens of the step), H head rows, F rows of full logits, L layers, G groups, R rows a group, P pages a group, C chunks,
- * T rows a chunk. M, H, G, R, P, C, T are at least 1 in every run (an unused level or chunk is given one group of one row and the null
- * page, and switched off by its flag); F may be 0. Pools are read-only to the graph.
+ * T rows a chunk, B blocks a row, W rows of the step in a level's blocks. M, H, G, R, P, C, T, B, W are at least 1 in every run (an unused level or
+ * chunk is given one group of one row and the null page, and switched off by its flag); F may be 0. Pools are read-only to the graph.
  *
  * Positions are below the compiled contextTokens; the run fails otherwise. What a switched-off level or chunk is given is not read. Slots
  * behind a group's tokens may hold anything finite: they get a weight of 0, but 0 x NaN is NaN, so pages must never take in a row that is
- * not finite. A step of one row with no level but the first and no chunk takes a path of its own with half the nodes.
+ * not finite. A step of one row with no level but the first and no chunk takes a path of its own with half the nodes, except in a deterministic graph.
  *
  * Windows are the distinct ones of the model's layers, ascending (`windows` of the shape); a row sees keys with 0 <= position - key < window.
  * Their groups and rows are those of the level: level{l}_rows and level{l}_row_at are given whenever the level is on. When every layer has
- * a window (`hasFullLayers` is false), level{l}_on, level{l}_pages and level{l}_tokens do not exist.
+ * a window (`hasFullLayers` is false), level{l}_on, level{l}_pages and level{l}_tokens do not exist. None of this is true of a
+ * deterministic graph, which has the levels below, whatever its windows.
  *
  * | input | type | shape |
  * |---|---|---|
@@ -40,15 +41,16 @@
  * | key_pages_{i}, value_pages_{i} | float32, float16 or int8 | [kvHeads, pages, pageSize, headDim] pool of layer i |
  * | key_scales_{i}, value_scales_{i} | float32 | [kvHeads, pages, pageSize] one a row, of int8 pools only |
  *
- * A deterministic graph has other levels, `gridLevels`, whose groups read one block of positions each, and no windows and chunks. Its inputs are
- * level{l}_on, level{l}_rows and level{l}_pages as above, and
+ * A deterministic graph has other levels, `gridLevels`, whose groups read one block of positions each, and no inputs of windows and chunks. Layers with a
+ * window read the same blocks through a mask. A row is in as many groups of a level as it has blocks there, and a group's rows see its tokens up to their own
+ * position: there is no level{l}_tokens, and no level{l}_row_at. Its inputs are level{l}_on, level{l}_rows and level{l}_pages as above, always, and
  *
  * | input | type | shape |
  * |---|---|---|
  * | level{l}_first | int32 | [G] position of the first token of the group's pages; of whole blocks only where the model has windows |
  * | level{l}_written | int32 | [W] rows of the batch that stand in these blocks; of written blocks only, as is the next |
  * | level{l}_written_at | int32 | [W] where: group x P x pageSize + place |
- * | part_at | int32 | [M, B] for each block of a row, in order, the place of what it gives the row: 1 + group x R + place + the places of the levels before, one where a level is off; 0: no such block |
+ * | part_at | int32 | [B, M] for each block of a row, in order, the place of what it gives the row: 1 + group x R + place + the places of the levels before, one where a level is off; 0: no such block |
  *
  * | output | type | shape |
  * |---|---|---|

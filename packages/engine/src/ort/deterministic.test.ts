@@ -1,12 +1,11 @@
 /** A deterministic graph gives every row the same bits, however its sequence was computed. */
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type CompileOptions, compileModel } from '@octavo/graph';
 import { LEVEL_COUNT } from '@octavo/scheduler';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { llama, temporaryFolder } from '../engine.testing.ts';
+import { temporaryFolder } from '../engine.testing.ts';
 import { type RigLimits, StepRig } from '../step-rig.testing.ts';
+import { type Logits, longer, serve } from './deterministic.testing.ts';
 import { OrtRunner } from './ort-runner.ts';
 
 /** Mixes of cold, warm, partly warm, batched, chunked and preempted runs; CI default 24 (OCTAVO_DETERMINISTIC_RUNS). */
@@ -50,53 +49,7 @@ const LONGEST = Math.max(...prompts.map(({ length }) => length));
 /** What happened in all mixes together: mixes without reuse, chunks and preemptions would show nothing. */
 const seen = { cached: 0, chunked: 0, batched: 0, preempted: 0 };
 
-/** A test model that takes prompts of more than one block. */
-function longer(model: string): string {
-  const folder = temporaryFolder();
-  const from = join(llama.folder, '..', model);
-  const config = JSON.parse(readFileSync(join(from, 'config.json'), 'utf8')) as object;
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 1024 }));
-  copyFileSync(join(from, 'model.safetensors'), join(folder, 'model.safetensors'));
-  return folder;
-}
-
-/** Logits by prompt and position, as bits. */
-type Logits = Map<string, Uint32Array>;
-
-async function serve(rig: StepRig, arrivals: readonly { prompt: number; atStep: number }[]): Promise<Logits> {
-  const promptOf = new Map<number, number>();
-  const logits: Logits = new Map();
-  const waiting = [...arrivals];
-  const { vocabulary } = rig.runner.shape;
-  for (let step = 0; waiting.length > 0 || rig.scheduler.runningCount + rig.scheduler.waitingCount > 0; step += 1) {
-    const due = rig.scheduler.runningCount + rig.scheduler.waitingCount === 0 ? Number.POSITIVE_INFINITY : step;
-    while (waiting[0] !== undefined && waiting[0].atStep <= due) {
-      const { prompt } = waiting.shift() as { prompt: number };
-      promptOf.set(rig.submit(prompts[prompt] as readonly number[], NEW_TOKENS), prompt);
-    }
-    const plan = rig.plan();
-    const heads = Int32Array.from({ length: plan.headCount }, (_, head) => head);
-    const outputs = await rig.run(plan, heads);
-    for (let head = 0; head < plan.headCount; head += 1) {
-      const row = plan.headRow[head] as number;
-      const key = `${promptOf.get(plan.headSequence[head] as number)}:${plan.positions[row]}`;
-      const bits = new Uint32Array(outputs.logits.slice(head * vocabulary, (head + 1) * vocabulary).buffer);
-      const known = logits.get(key);
-      if (known !== undefined) expect(bits).toEqual(known);
-      logits.set(key, bits);
-    }
-    seen.batched += plan.sequenceCount > 1 ? 1 : 0;
-    seen.chunked += plan.sequenceCount > plan.headCount ? 1 : 0;
-    const ids = [...plan.sequences.subarray(0, plan.sequenceCount)];
-    rig.commit(plan, outputs);
-    for (const id of ids) {
-      const usage = rig.scheduler.usage(id);
-      seen.cached += usage.cachedTokens;
-      seen.preempted += usage.preemptions;
-    }
-  }
-  return logits;
-}
+const served = { prompts, newTokens: NEW_TOKENS, seen };
 
 describe.each(formats)('a deterministic graph with %o', ({ model = 'llama', ...format }) => {
   let runner: OrtRunner;
@@ -111,7 +64,8 @@ describe.each(formats)('a deterministic graph with %o', ({ model = 'llama', ...f
     runner = await OrtRunner.open(await compileModel(longer(model), options), { threads: 2, spinning: false });
     // Each prompt cold, alone, in one chunk.
     for (let prompt = 0; prompt < prompts.length; prompt += 1) {
-      for (const [key, bits] of await serve(rigOf(64, 16), [{ prompt, atStep: 0 }])) expected.set(key, bits);
+      for (const [key, bits] of await serve(rigOf(64, 16), { ...served, arrivals: [{ prompt, atStep: 0 }] }))
+        expected.set(key, bits);
     }
     expect(expected.size).toBe(prompts.length * NEW_TOKENS);
   });
@@ -133,7 +87,7 @@ describe.each(formats)('a deterministic graph with %o', ({ model = 'llama', ...f
         async ({ arrivals, pageSize, tightness, ...limits }) => {
           const pages = 3 + Math.ceil((tightness * (LONGEST + NEW_TOKENS)) / pageSize);
           const sorted = [...arrivals].sort((left, right) => left.atStep - right.atStep);
-          const logits = await serve(rigOf(pages, pageSize, limits), sorted);
+          const logits = await serve(rigOf(pages, pageSize, limits), { ...served, arrivals: sorted });
           expect(logits.size).toBeGreaterThan(0);
           for (const [key, bits] of logits) expect([key, bits]).toEqual([key, expected.get(key)]);
         },
@@ -159,10 +113,8 @@ describe.each(formats.filter(({ weights }) => weights === 'f32'))(
             { pages: 256, pageSize: 16, kvType: 'f32' },
             { attention: deterministic ? 'flat' : 'levels', maxWaiting: 100 },
           );
-          const logits = await serve(
-            rig,
-            prompts.map((_, prompt) => ({ prompt, atStep: 0 })),
-          );
+          const arrivals = prompts.map((_, prompt) => ({ prompt, atStep: 0 }));
+          const logits = await serve(rig, { ...served, arrivals });
           await runner.dispose();
           return logits;
         }),

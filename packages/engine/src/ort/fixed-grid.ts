@@ -3,7 +3,7 @@
  * whose pages of a block are the same read it as one group, so that their rows share a product. Blocks that the step writes into belong to one
  * sequence. Which rows share a group depends on the step, what a row reads block by block does not.
  *
- * Reused columns; nothing is allocated once the largest step has been seen.
+ * Reused columns: once the largest step has been seen, what is allocated is a view or two for each block.
  */
 import { type GridLevelKind, gridLevels } from '@octavo/graph';
 import type { StepPlan } from '@octavo/scheduler';
@@ -66,6 +66,9 @@ class GridLevel implements GridLevelColumns {
   }
 }
 
+/** Numbers that a vector kernel takes at once, at least. Those left over may be added in another order, which must not follow from the step. */
+const LANES = 4;
+
 export interface GridOptions {
   readonly pageSize: number;
   /** Rows of a group at least, padding included; a product with a single row rounds differently. */
@@ -75,8 +78,9 @@ export interface GridOptions {
 export class FixedGrid {
   /** Of the last `build`, as `gridLevels`. */
   readonly levels: readonly GridLevelColumns[];
-  /** [rows, blocksPerRow] of the last `build`. */
+  /** [blocksPerRow, rows] of the last `build`: blocks outermost, where they are summed in order. */
   partAt = new Int32Array(0);
+  /** Of the longest sequence, and where a vector kernel that takes four at a time would begin, a multiple of four. */
   blocksPerRow = 1;
   readonly #levels: readonly GridLevel[];
   readonly #leastRows: number;
@@ -124,7 +128,9 @@ export class FixedGrid {
       places += Math.max(level.groupCount * level.rowsPerGroup, 1);
       level.reserve(plan.rowCount);
     }
-    this.blocksPerRow = this.#blocks.mostBlocks;
+    const { mostBlocks } = this.#blocks;
+    // Sums of one or two numbers are the same however many zeros follow, and in whichever lanes they stand.
+    this.blocksPerRow = mostBlocks > 2 ? Math.ceil(mostBlocks / LANES) * LANES : mostBlocks;
     const parts = plan.rowCount * this.blocksPerRow;
     this.partAt = grown(this.partAt, parts);
     this.partAt.fill(0, 0, parts);
@@ -155,7 +161,7 @@ export class FixedGrid {
         if (position < start) continue;
         const at = group * level.rowsPerGroup + blocks.takeRow(block);
         level.rows[at] = row;
-        this.partAt[row * this.blocksPerRow + index] = level.firstPlace + at;
+        this.partAt[index * plan.rowCount + row] = level.firstPlace + at;
         if (level.kind === 'whole' || position >= start + blocks.blockTokens) continue;
         level.written[level.writtenCount] = row;
         level.writtenAt[level.writtenCount] = group * width + position - start;

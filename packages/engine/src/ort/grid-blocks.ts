@@ -1,11 +1,12 @@
 /** The blocks of positions that the rows of a step read, each once: those of several sequences that have the same pages are one. */
 import { NULL_PAGE } from '@octavo/kv';
-import type { StepPlan } from '@octavo/scheduler';
+import type { LevelPlan, StepPlan } from '@octavo/scheduler';
+import { brokenInvariant } from '../errors.ts';
 import { grown } from './grid-columns.ts';
 
 /**
- * Tokens of a block, rounded up to whole pages. Fixed: bits depend on it. Small ones leave less of a shared run in blocks that end otherwise, large ones
- * give fewer parts to merge.
+ * Tokens of a block, rounded up to whole pages. Fixed: bits depend on it. Whoever changes it raises COMPILER_VERSION of the compiler too, so that rows in
+ * cache files, which have other bits then, are not taken for the same. Small ones leave less of a shared run in blocks that end otherwise, large ones give fewer parts to merge.
  */
 const BLOCK_TOKENS = 256;
 
@@ -151,24 +152,28 @@ export class GridBlocks {
     this.#next = column();
   }
 
-  /** Pages of the past are those of the sequence's group in the flat plan. */
+  /** Pages of the past are those of the sequence's group in the flat plan, others those that the step writes. */
   #copyTable(plan: StepPlan, place: number): void {
     const firstRow = plan.firstRow[place] as number;
     const start = this.#pageStart[place] as number;
     const past = pastOf(plan, place);
-    for (const level of past === 0 ? [] : plan.levels) {
-      if (level.groupCount === 0) continue;
-      const from = Math.floor((level.rowAt[firstRow] as number) / level.rowsPerGroup);
-      if (level.tokens[from] !== past) continue;
-      const first = from * level.pagesPerGroup;
-      this.#tables.set(level.pages.subarray(first, first + Math.ceil(past / this.pageSize)), start);
-      break;
-    }
+    if (past > 0) this.#tables.set(this.#pastPages(plan, firstRow, past), start);
     if (!plan.writes) return;
     for (let row = firstRow; row < firstRow + (plan.scheduledTokens[place] as number); row += 1) {
       const index = Math.floor((plan.positions[row] as number) / this.pageSize);
       this.#tables[start + index] = Math.floor((plan.slots[row] as number) / this.pageSize);
     }
+  }
+
+  #pastPages(plan: StepPlan, row: number, past: number): Int32Array {
+    const level = plan.levels[0] as LevelPlan;
+    const group = level.groupCount === 0 ? NONE : Math.floor((level.rowAt[row] as number) / level.rowsPerGroup);
+    const tokens = level.tokens[group] ?? 0;
+    if (tokens !== past) {
+      throw brokenInvariant(`row ${row} has a past of ${past} tokens, but its group of the flat plan reads ${tokens}`);
+    }
+    const first = group * level.pagesPerGroup;
+    return level.pages.subarray(first, first + Math.ceil(past / this.pageSize));
   }
 
   #addBlock(plan: StepPlan, place: number, index: number): void {

@@ -118,7 +118,7 @@ export class StepTensors {
     grid.build(plan);
     const { feeds } = this;
     const parts = plan.rowCount * grid.blocksPerRow;
-    feeds[stepInputs.partAt] = int32(grid.partAt.subarray(0, parts), [plan.rowCount, grid.blocksPerRow]);
+    feeds[stepInputs.partAt] = int32(grid.partAt.subarray(0, parts), [grid.blocksPerRow, plan.rowCount]);
     for (const [index, level] of grid.levels.entries()) this.#fillGridLevel(index, level);
   }
 

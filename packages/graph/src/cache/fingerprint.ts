@@ -4,7 +4,7 @@ import { readExactly } from '../weights/exact-bytes.ts';
 import type { WeightFile } from '../weights/weight-files.ts';
 
 /** Raise it whenever the same model would be compiled into another graph or into other packed weights. */
-export const COMPILER_VERSION = 17;
+export const COMPILER_VERSION = 18;
 
 /** Everything that decides what is compiled. */
 export interface FingerprintParts {

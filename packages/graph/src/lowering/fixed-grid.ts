@@ -142,7 +142,7 @@ function mergeBlocks(
   { node: { kvHeads, headDim }, g }: LayerRows,
   { parts, partAt }: { readonly parts: readonly GridParts[]; readonly partAt: Value },
 ): Value {
-  const [rows = 1, blocks = 1] = partAt.shape;
+  const [blocks = 1, , rows = 1] = partAt.shape;
   const ofRows = (name: keyof GridParts, width: number) => {
     const places = { axis: 1, shape: [kvHeads, 'places', g * width] };
     const all = concat(
@@ -150,18 +150,21 @@ function mergeBlocks(
       parts.map((part) => part[name]),
       places,
     );
-    const shape = [kvHeads, rows, blocks, g, width];
-    return reshape(graph, gather(graph, all, partAt, 1), { to: [0, 0, 0, g, width], shape });
+    const flat = reshape(graph, all, { to: [-1, g * width], shape: [`${kvHeads}*places`, g * width] });
+    const shape = [blocks, kvHeads, rows, g, width];
+    return reshape(graph, gather(graph, flat, partAt, 0), { to: [0, 0, 0, g, width], shape });
   };
   // Quotients and products are rounded the same everywhere, where a logarithm may depend on an element's place in its tensor.
-  const sums = divide(graph, softmax(graph, ofRows('peaks', 1), 2), ofRows('tops', 1));
+  const sums = divide(graph, softmax(graph, ofRows('peaks', 1), 0), ofRows('tops', 1));
   const weights = divide(graph, sums, sumOfBlocks(graph, sums));
   const weighed = sumOfBlocks(graph, multiply(graph, ofRows('outputs', headDim), weights));
-  return reshape(graph, weighed, { to: [0, 0, -1], shape: [kvHeads, rows, g * headDim] });
+  return reshape(graph, weighed, { to: [kvHeads, -1, g * headDim], shape: [kvHeads, rows, g * headDim] });
 }
 
-/** Sums over the third axis, in the order of blocks; it stays as 1. */
+/**
+ * Sums over the first axis, which stays as 1. Only there the runtime adds one after the other: over an axis in the middle it may multiply with ones instead,
+ * four at a time, so that bits follow from how many blocks the longest sequence of the step has.
+ */
 function sumOfBlocks(graph: GraphBuilder, x: Value): Value {
-  const shape = x.shape.map((extent, axis) => (axis === 2 ? 1 : extent));
-  return graph.call({ operator: 'ReduceSum', inputs: [x, graph.ints([2])] }, x.type, shape);
+  return graph.call({ operator: 'ReduceSum', inputs: [x, graph.ints([0])] }, x.type, [1, ...x.shape.slice(1)]);
 }

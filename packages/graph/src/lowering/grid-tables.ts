@@ -52,7 +52,7 @@ export interface GridParts {
 
 export interface GridTables {
   readonly levels: readonly GridLevel[];
-  /** int32 [M, B] place of a row's part, block by block. */
+  /** int64 [B, kvHeads, M] place of a row's part among those of all heads, block by block. */
   readonly partAt: Value;
   /** Place 0: what is given for blocks behind a row's last one, and by levels that are off. It has no weight. */
   readonly nothing: GridParts;
@@ -68,12 +68,31 @@ export function buildGridTables(graph: GraphBuilder, request: AttentionRequest):
   const pageTokens = dimension(graph, (pools[0] as LayerPools).keys.pages, 2);
   const views = [...(hasFullLayers ? [undefined] : []), ...windows];
   const place = { positions, pageTokens, views, g: heads / kvHeads, kvHeads };
+  const levels = gridLevels.map((kind, index) => buildLevel(graph, index, { ...place, kind }));
   return {
-    levels: gridLevels.map((kind, index) => buildLevel(graph, index, { ...place, kind })),
-    partAt: graph.input(stepInputs.partAt, 'int32', ['M', 'B']),
+    levels,
+    partAt: partsOfHeads(graph, levels, kvHeads),
     nothing: nothingRead(graph, attention),
     pools,
   };
+}
+
+/** Blocks outermost, where sums over them are in order. */
+function partsOfHeads(graph: GraphBuilder, levels: readonly GridLevel[], kvHeads: number): Value {
+  const partAt = cast(graph, graph.input(stepInputs.partAt, 'int32', ['B', 'M']), 'int64');
+  const placesOf = ({ rows }: GridLevel) => multiply(graph, dimension(graph, rows, 0), dimension(graph, rows, 1));
+  const places = levels.reduce((sum, level) => add(graph, sum, placesOf(level)), graph.ints([1]));
+  return add(
+    graph,
+    reshape(graph, partAt, { to: [0, 1, -1], shape: ['B', 1, 'M'] }),
+    multiply(graph, eachHead(graph, kvHeads), places),
+  );
+}
+
+/** 0, 1, ... as int64 [kvHeads, 1] */
+function eachHead(graph: GraphBuilder, kvHeads: number): Value {
+  const numbers = graph.ints(Array.from({ length: kvHeads }, (_, head) => head));
+  return reshape(graph, numbers, { to: [kvHeads, 1], shape: [kvHeads, 1] });
 }
 
 function nothingRead(graph: GraphBuilder, { heads, kvHeads, headDim }: AttentionShape): GridParts {
@@ -121,10 +140,7 @@ function writtenRows(graph: GraphBuilder, index: number, kvHeads: number): Writt
     axis: 0,
     shape: [3],
   });
-  const heads = reshape(graph, graph.ints(Array.from({ length: kvHeads }, (_, head) => head)), {
-    to: [kvHeads, 1, 1],
-    shape: [kvHeads, 1, 1],
-  });
+  const heads = reshape(graph, eachHead(graph, kvHeads), { to: [kvHeads, 1, 1], shape: [kvHeads, 1, 1] });
   const slots = reshape(graph, slot, { to: [1, -1, 1], shape: [1, dim, 1] });
   const parts = [heads, slots].map((x) => expand(graph, x, { to, shape }));
   return { rows, places: concat(graph, parts, { axis: -1, shape: [kvHeads, dim, 2] }) };
