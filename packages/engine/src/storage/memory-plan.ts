@@ -8,8 +8,8 @@ import { EngineError } from '../errors.ts';
 import { bytesPerToken } from './page-layout.ts';
 
 /** What a process with an engine takes besides weights and pools: Node.js, a worker, the runtime's code and its arena for a step. Measured
- * on a shape of 135 million parameters with all pages in use: 200 to 320 MiB, the most with float32 weights. */
-export const PROCESS_BYTES = 224 * 2 ** 20;
+ * on a shape of 135 million parameters with all pages in use: 220 to 340 MiB, the most with float32 weights. */
+export const PROCESS_BYTES = 256 * 2 ** 20;
 
 export interface MemoryRequest {
   /** Bytes of everything. */

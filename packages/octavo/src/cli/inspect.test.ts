@@ -19,7 +19,7 @@ describe('octavo inspect', () => {
       /^chat template +yes$/m,
       /^supported +yes$/m,
       /^█▓+░+$/m,
-      /^░ +1\.76 GB +88\.1 % +pages \(f32\): 860,000 tokens$/m,
+      /^░ +1\.73 GB +86\.4 % +pages \(f32\): 843,616 tokens$/m,
     ]) {
       expect(text).toMatch(line);
     }
@@ -69,7 +69,7 @@ describe('octavo inspect', () => {
   it('says what is missing when a memory is too small', async () => {
     const { run, stdout } = fakeHost();
     expect(await run('inspect', '--memory', '100MB')).toBe(0);
-    expect(stdout()).toMatch(/^! +139 MB .* missing: give more memory/m);
+    expect(stdout()).toMatch(/^! +172 MB .* missing: give more memory/m);
     expect(stdout()).not.toContain('tokens that fit');
   });
 

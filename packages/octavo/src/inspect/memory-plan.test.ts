@@ -43,7 +43,7 @@ describe('barParts', () => {
   };
 
   it('is as long as it should be, each part in proportion', () => {
-    expect(widthOf(4e9, 'f32', 100)).toEqual({ weights: 15, workspace: 6, pages: 79 });
+    expect(widthOf(4e9, 'f32', 100)).toEqual({ weights: 15, workspace: 7, pages: 78 });
   });
 
   it('shows the smallest part too', () => {
