@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { completeAll, expectIdle, llama, shopkeeper, temporaryFolder } from '../engine.testing.ts';
+import { llama, shopkeeper, temporaryFolder } from '../engine.testing.ts';
 import type { ModelRunner } from '../model-runner.ts';
 import { openEngine } from '../open-engine.ts';
 import { MANY_ROWS, RowCountRunner } from './row-count-runner.ts';
@@ -79,28 +79,6 @@ describe('an engine with q4+w8a8 weights', () => {
     expect(apart(many, q4)).toBeGreaterThan(apart(few, q4));
     expect(apart(many, q4)).toBeLessThan(0.03);
     expect(apart(many, floats)).toBeGreaterThan(2 * apart(many, q4));
-  });
-
-  it('gives the same greedy tokens with sharing on or off, batched or alone, cold or warm', async () => {
-    const prompts = shopkeeper.goldens
-      .slice(0, 12)
-      .map(({ ids, greedy }) => ({ ids, greedy: greedy.slice(0, greedy.indexOf(2)) }));
-    const answers = async (options: object, times = 1) => {
-      const engine = await open(options);
-      try {
-        let made: (readonly number[])[] = [];
-        for (let time = 0; time < times; time += 1) made = (await completeAll(engine, prompts)).map(({ ids }) => ids);
-        await expectIdle(engine);
-        return made;
-      } finally {
-        await engine.close();
-      }
-    };
-    const alone = await answers({ sharing: false, maxSequences: 1 });
-    expect(alone.map(({ length }) => length)).toEqual(prompts.map(({ greedy }) => greedy.length));
-    expect(await answers({ sharing: false, maxSequences: 12 })).toEqual(alone);
-    expect(await answers({ sharing: true, maxSequences: 12 })).toEqual(alone);
-    expect(await answers({ sharing: true, maxSequences: 3 }, 2)).toEqual(alone);
   });
 
   it('says what it runs, and keeps the graph of q4 for engines that want that alone', async () => {
